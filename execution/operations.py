@@ -1,0 +1,70 @@
+"""What travels between a way in and the executor."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any  # GraphQL variables and results are open JSON by nature.
+
+from graphql import DocumentNode, GraphQLError, OperationDefinitionNode
+
+
+class OperationKind(StrEnum):
+    QUERY = "query"
+    MUTATION = "mutation"
+    SUBSCRIPTION = "subscription"
+
+
+class Stage(StrEnum):
+    """How far a request came before it was refused; each way in has its own status for each."""
+
+    REQUEST = "request"
+    PERSISTED = "persisted"
+    PARSE = "parse"
+    VALIDATE = "validate"
+    LIMIT = "limit"
+    SELECT = "select"
+    VARIABLES = "variables"
+
+
+class Refused(Exception):
+    """The operation was never started; `errors` say why."""
+
+    def __init__(self, stage: Stage, errors: Sequence[GraphQLError]) -> None:
+        self.stage, self.errors = stage, tuple(errors)
+        super().__init__("; ".join(error.message for error in errors))
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    document: str | None = None
+    operation_name: str | None = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    extensions: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A checked document with one operation picked; cached, so it holds nothing of any request."""
+
+    kind: OperationKind
+    name: str | None
+    document: DocumentNode
+    node: OperationDefinitionNode
+
+
+@dataclass(slots=True)
+class Result:
+    """`errors` are formatted and masked; `causes` keeps the originals for a way in that maps them itself."""
+
+    data: dict[str, Any] | None
+    errors: list[dict[str, Any]] | None = None
+    extensions: dict[str, Any] | None = None
+    causes: Sequence[GraphQLError] = ()
+
+    def payload(self) -> dict[str, Any]:
+        payload: dict[str, Any] = {"data": self.data}
+        if self.errors:
+            payload["errors"] = self.errors
+        if self.extensions:
+            payload["extensions"] = self.extensions
+        return payload

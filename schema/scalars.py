@@ -1,0 +1,53 @@
+"""Scalars of the graph. JSON and files pass through as they are: nothing is rebuilt on the way out."""
+
+from datetime import UTC, datetime
+from typing import Any, NewType  # JSON is open by nature.
+
+import strawberry
+from domain.files import Blob
+
+__all__ = ["JSON", "Blob", "DateTime", "File", "SCALARS"]
+
+
+def print_time(moment: datetime | str) -> str:
+    if isinstance(moment, str):
+        return moment
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def read_time(text: object) -> datetime:
+    if not isinstance(text, str):
+        raise ValueError("a time is a string in ISO 8601 form")
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+DateTime = NewType("DateTime", datetime)
+JSON = NewType("JSON", object)
+File = NewType("File", object)
+
+
+def unchanged(value: Any) -> Any:
+    return value
+
+
+SCALARS: dict[object, Any] = {
+    JSON: strawberry.scalar(
+        name="JSON",
+        description="Any JSON value. Values that are encoded already pass through unchanged.",
+        serialize=unchanged,
+        parse_value=unchanged,
+    ),
+    DateTime: strawberry.scalar(
+        name="DateTime",
+        description="A moment in UTC, in ISO 8601 form with milliseconds, for example `2026-01-15T10:30:00.000Z`.",
+        serialize=print_time,
+        parse_value=read_time,
+    ),
+    File: strawberry.scalar(
+        name="File",
+        description="A file's bytes. REST sends them as they are; GraphQL sends them as a `data:` address.",
+        serialize=unchanged,
+        parse_value=unchanged,
+    ),
+}
