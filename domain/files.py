@@ -1,9 +1,10 @@
-"""Bytes on their way to a client."""
+"""Bytes on their way to a client, and files on their way in."""
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
-__all__ = ["Blob"]
+__all__ = ["Blob", "Upload"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,3 +15,13 @@ class Blob:
     media_type: str = "application/octet-stream"
     filename: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that came in, on disk until the request it came with is answered."""
+
+    path: Path
+    filename: str
+    media_type: str
+    size: int

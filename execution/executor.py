@@ -1,19 +1,23 @@
 """Prepares documents and runs operations."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
 from inspect import isawaitable
 from typing import Any  # GraphQL variables, results and contexts are open by nature.
 
 from graphql import (
     ExecutionResult,
+    ExperimentalIncrementalExecutionResults,
     GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
-    execute,
+    create_source_event_stream,
+    execute_subscription_event,
+    experimental_execute_incrementally,
     parse,
-    subscribe,
     validate,
 )
+from graphql.execution import Executor as CoreExecutor
 
 from execution.operations import Operation, OperationKind, Refused, Request, Result, Stage
 
@@ -43,16 +47,10 @@ class Executor:
 
     async def run(self, operation: Operation, variables: Mapping[str, Any], context: Any) -> Result:
         """The whole answer of a query or mutation. Cancelling the task cancels the resolvers."""
-        outcome = execute(
-            self.schema,
-            operation.document,
-            context_value=context,
-            variable_values=dict(variables),
-            operation_name=operation.name,
-        )
+        # The plain executor answers `@defer` and `@stream` in one piece.
+        outcome = self._execute(operation, variables, context, executor_class=CoreExecutor)
         if isawaitable(outcome):
             outcome = await outcome
-        assert isinstance(outcome, ExecutionResult)
         return self._result(outcome)
 
     async def stream(
@@ -60,15 +58,28 @@ class Executor:
     ) -> AsyncGenerator[Result, None]:
         """Every result of a subscription, or the one of a query or mutation. Closing it closes the source."""
         if operation.kind is not OperationKind.SUBSCRIPTION:
-            yield await self.run(operation, variables, context)
+            outcome = self._execute(operation, variables, context)
+            if isawaitable(outcome):
+                outcome = await outcome
+            if isinstance(outcome, ExperimentalIncrementalExecutionResults):
+                async with aclosing(outcome.subsequent_results) as rest:
+                    yield self._frame(outcome.initial_result)
+                    async for frame in rest:
+                        yield self._frame(frame)
+            else:
+                yield self._result(outcome)
             return
-        source = subscribe(
+        executor = CoreExecutor.build(
             self.schema,
             operation.document,
             context_value=context,
-            variable_values=dict(variables),
+            raw_variable_values=dict(variables),
             operation_name=operation.name,
         )
+        if isinstance(executor, list):
+            yield self._result(ExecutionResult(None, errors=executor))
+            return
+        source = create_source_event_stream(executor)
         if isawaitable(source):
             source = await source
         if isinstance(source, ExecutionResult):
@@ -76,11 +87,30 @@ class Executor:
             return
         assert isinstance(source, AsyncIterator)
         try:
-            async for outcome in source:
-                yield self._result(outcome)
+            async for event in source:
+                outcome = execute_subscription_event(executor.build_per_event_executor(event))
+                if isawaitable(outcome):
+                    outcome = await outcome
+                result = self._result(outcome)
+                result.sequence = getattr(event, "sequence", None)
+                yield result
         finally:
             if isinstance(source, AsyncGenerator):
                 await source.aclose()
+
+    def _execute(self, operation: Operation, variables: Mapping[str, Any], context: Any, **options: Any) -> Any:
+        return experimental_execute_incrementally(
+            self.schema,
+            operation.document,
+            context_value=context,
+            variable_values=dict(variables),
+            operation_name=operation.name,
+            **options,
+        )
+
+    def _frame(self, frame: Any) -> Result:
+        members = dict(frame.formatted)
+        return Result(members.pop("data", None), members.pop("errors", None), incremental=members)
 
     def _result(self, outcome: ExecutionResult) -> Result:
         errors = [error.formatted for error in outcome.errors or ()]

@@ -54,15 +54,26 @@ class Operation:
 
 @dataclass(slots=True)
 class Result:
-    """`errors` are formatted and masked; `causes` keeps the originals for a way in that maps them itself."""
+    """`errors` are formatted and masked; `causes` keeps the originals for a way in that maps them itself.
+
+    `sequence` is the place of a subscription's event in its source, when the source can be resumed after it.
+    `incremental` holds what `@defer` and `@stream` add to a payload (`pending`, `incremental`, `completed`, `hasNext`);
+    only the first payload of such a stream has `data`.
+    """
 
     data: dict[str, Any] | None
     errors: list[dict[str, Any]] | None = None
     extensions: dict[str, Any] | None = None
     causes: Sequence[GraphQLError] = ()
+    sequence: int | None = None
+    incremental: dict[str, Any] | None = None
 
     def payload(self) -> dict[str, Any]:
-        payload: dict[str, Any] = {"data": self.data}
+        payload: dict[str, Any] = {}
+        if self.data is not None or self.incremental is None:
+            payload["data"] = self.data
+        if self.incremental is not None:
+            payload |= self.incremental
         if self.errors:
             payload["errors"] = self.errors
         if self.extensions:
