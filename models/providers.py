@@ -1,0 +1,42 @@
+from uuid import UUID
+
+from tortoise import fields
+from tortoise.models import Model as Row
+
+from models import ids
+from models.workspaces import Workspace
+
+__all__ = ["Model", "Provider"]
+
+
+class Provider(Row):
+    id = fields.UUIDField(primary_key=True, default=ids.provider_id)
+    workspace: fields.ForeignKeyRelation[Workspace] = fields.ForeignKeyField("models.Workspace", related_name=False)
+    workspace_id: UUID
+    name = fields.CharField(max_length=64)
+    wire = fields.CharField(max_length=32)
+    base_url = fields.TextField()
+    created_at = fields.DatetimeField(auto_now_add=True)
+
+    class Meta:
+        table = "providers"
+        unique_together = (("workspace", "name"),)
+
+
+class Model(Row):
+    id = fields.UUIDField(primary_key=True, default=ids.model_id)
+    workspace: fields.ForeignKeyRelation[Workspace] = fields.ForeignKeyField("models.Workspace", related_name=False)
+    workspace_id: UUID
+    provider: fields.ForeignKeyRelation[Provider] = fields.ForeignKeyField("models.Provider", related_name=False)
+    provider_id: UUID
+    name = fields.TextField()
+    vendor = fields.TextField()
+    context_window = fields.IntField(null=True)
+    input_price = fields.DecimalField(max_digits=18, decimal_places=6, null=True)
+    output_price = fields.DecimalField(max_digits=18, decimal_places=6, null=True)
+    is_default = fields.BooleanField(default=False)
+    created_at = fields.DatetimeField(auto_now_add=True)
+
+    class Meta:
+        table = "models"
+        unique_together = (("provider", "name"),)

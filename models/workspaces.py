@@ -1,0 +1,38 @@
+from uuid import UUID
+
+from tortoise import fields
+from tortoise.models import Model as Row
+
+from models import ids
+
+__all__ = ["ApiKey", "Workspace"]
+
+
+class Workspace(Row):
+    id = fields.UUIDField(primary_key=True, default=ids.workspace_id)
+    name = fields.TextField()
+    created_at = fields.DatetimeField(auto_now_add=True)
+
+    class Meta:
+        table = "workspaces"
+
+
+# A key's digest and what it opens; the key itself is shown once and never kept.
+class ApiKey(Row):
+    id = fields.UUIDField(primary_key=True, default=ids.api_key_id)
+    workspace: fields.ForeignKeyRelation[Workspace] = fields.ForeignKeyField("models.Workspace", related_name=False)
+    workspace_id: UUID
+    kind = fields.CharField(max_length=16)
+    label = fields.TextField(null=True)
+    preview = fields.CharField(max_length=32)
+    digest = fields.CharField(max_length=64, unique=True)
+    allowed_domains: fields.Field[list[str]] = fields.JSONField(default=list)
+    source = fields.TextField(null=True)
+    created_at = fields.DatetimeField(auto_now_add=True)
+    expires_at = fields.DatetimeField(null=True)
+    last_used_at = fields.DatetimeField(null=True)
+    revoked_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "api_keys"
+        indexes = [("workspace_id", "id")]
