@@ -1,5 +1,6 @@
 """Prepares documents and runs operations."""
 
+from asyncio import timeout
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from inspect import isawaitable
@@ -8,49 +9,45 @@ from typing import Any  # GraphQL variables, results and contexts are open by na
 from graphql import (
     ExecutionResult,
     ExperimentalIncrementalExecutionResults,
-    GraphQLError,
     GraphQLSchema,
-    OperationDefinitionNode,
     create_source_event_stream,
     execute_subscription_event,
     experimental_execute_incrementally,
-    parse,
-    validate,
 )
 from graphql.execution import Executor as CoreExecutor
 
-from execution.operations import Operation, OperationKind, Refused, Request, Result, Stage
+from execution import documents, errors
+from execution.documents import DocumentCache
+from execution.limits import Limits
+from execution.operations import Operation, OperationKind, Request, Result, Stage
 
 
 class Executor:
-    def __init__(self, schema: GraphQLSchema) -> None:
-        self.schema = schema
+    def __init__(self, schema: Any, *, limits: Limits | None = None) -> None:
+        """`schema` is graphql-core's, or Strawberry's around one."""
+        self.schema: GraphQLSchema = getattr(schema, "_schema", schema)
+        self.limits = limits or Limits()
+        self.documents = DocumentCache(self.limits.cached_documents, self.limits.cached_bytes)
 
     def prepare(self, request: Request) -> Operation:
         """The checked operation of a request; raises `Refused` before anything ran."""
-        try:
-            document = parse(request.document or "")
-        except GraphQLError as exc:
-            raise Refused(Stage.PARSE, [exc]) from exc
-        if errors := validate(self.schema, document):
-            raise Refused(Stage.VALIDATE, errors)
-        operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
-        wanted = [
-            node
-            for node in operations
-            if request.operation_name is None or (node.name and node.name.value == request.operation_name)
-        ]
-        if len(wanted) != 1:
-            raise Refused(Stage.SELECT, [GraphQLError("Which operation?")])
-        node = wanted[0]
-        return Operation(OperationKind(node.operation.value), node.name.value if node.name else None, document, node)
+        text = request.document or ""
+        document = self.documents.get(text)
+        if document is None:
+            document = documents.check(self.schema, text, self.limits)
+            self.documents.put(text, document)
+        return document.select(request.operation_name)
 
     async def run(self, operation: Operation, variables: Mapping[str, Any], context: Any) -> Result:
         """The whole answer of a query or mutation. Cancelling the task cancels the resolvers."""
-        # The plain executor answers `@defer` and `@stream` in one piece.
-        outcome = self._execute(operation, variables, context, executor_class=CoreExecutor)
-        if isawaitable(outcome):
-            outcome = await outcome
+        try:
+            async with timeout(self._seconds(operation)):
+                # The plain executor answers `@defer` and `@stream` in one piece.
+                outcome = self._execute(operation, variables, context, executor_class=CoreExecutor)
+                if isawaitable(outcome):
+                    outcome = await outcome
+        except TimeoutError:
+            outcome = ExecutionResult(None, [errors.TimedOut(self._seconds(operation))])
         return self._result(outcome)
 
     async def stream(
@@ -105,13 +102,26 @@ class Executor:
             context_value=context,
             variable_values=dict(variables),
             operation_name=operation.name,
+            hide_suggestions=not self.limits.suggestions,
             **options,
         )
+
+    def _seconds(self, operation: Operation) -> float:
+        mutates = operation.kind is OperationKind.MUTATION
+        return self.limits.mutation_seconds if mutates else self.limits.query_seconds
 
     def _frame(self, frame: Any) -> Result:
         members = dict(frame.formatted)
         return Result(members.pop("data", None), members.pop("errors", None), incremental=members)
 
     def _result(self, outcome: ExecutionResult) -> Result:
-        errors = [error.formatted for error in outcome.errors or ()]
-        return Result(outcome.data, [dict(error) for error in errors] or None, None, tuple(outcome.errors or ()))
+        causes = tuple(outcome.errors or ())
+        # What stops an operation before its first field has no path and leaves no data: its variables do not fit.
+        unstarted = outcome.data is None and causes and not any(cause.path or cause.extensions for cause in causes)
+        return Result(
+            outcome.data,
+            errors.present(causes) or None,
+            None,
+            causes,
+            refused=Stage.VARIABLES if unstarted else None,
+        )

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any  # GraphQL variables and results are open JSON by nature.
 
-from graphql import DocumentNode, GraphQLError, OperationDefinitionNode
+from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, located_error
+
+from execution import encoding, errors
 
 
 class OperationKind(StrEnum):
@@ -42,7 +44,7 @@ class Request:
     extensions: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Operation:
     """A checked document with one operation picked; cached, so it holds nothing of any request."""
 
@@ -56,6 +58,7 @@ class Operation:
 class Result:
     """`errors` are formatted and masked; `causes` keeps the originals for a way in that maps them itself.
 
+    `refused` is set when the operation was not started after all: its variables do not fit, or ask for too much.
     `sequence` is the place of a subscription's event in its source, when the source can be resumed after it.
     `incremental` holds what `@defer` and `@stream` add to a payload (`pending`, `incremental`, `completed`, `hasNext`);
     only the first payload of such a stream has `data`.
@@ -67,10 +70,11 @@ class Result:
     causes: Sequence[GraphQLError] = ()
     sequence: int | None = None
     incremental: dict[str, Any] | None = None
+    refused: Stage | None = None
 
     def payload(self) -> dict[str, Any]:
         payload: dict[str, Any] = {}
-        if self.data is not None or self.incremental is None:
+        if self.data is not None or (self.incremental is None and self.refused is None):
             payload["data"] = self.data
         if self.incremental is not None:
             payload |= self.incremental
@@ -79,3 +83,11 @@ class Result:
         if self.extensions:
             payload["extensions"] = self.extensions
         return payload
+
+    def encode(self) -> bytes:
+        """The payload as JSON, in UTF-8."""
+        try:
+            return encoding.encode(self.payload())
+        except TypeError as error:
+            # A resolver let something through that no client could read; the rest of the data may lean on it.
+            return encoding.encode({"data": None, "errors": errors.present([located_error(error)])})

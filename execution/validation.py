@@ -1,0 +1,43 @@
+"""The rules of the GraphQL specification, within a time that the length of a document bounds."""
+
+from functools import cache
+from time import perf_counter
+from typing import Any  # Visitors are handed nodes with their surroundings.
+
+import graphql
+from graphql import ASTValidationRule, DocumentNode, GraphQLError, GraphQLSchema, specified_rules
+from graphql.validation import ASTValidationContext
+from graphql.validation.validate import ValidationAbortedError
+
+from execution.limits import Limits
+
+__all__ = ["validate"]
+
+# A client can do little with more of them, and each costs a search for its line.
+_MAX_ERRORS = 20
+
+
+def validate(schema: GraphQLSchema, document: DocumentNode, limits: Limits) -> list[GraphQLError]:
+    return graphql.validate(
+        schema,
+        document,
+        [_within(limits.check_seconds), *specified_rules],
+        max_errors=_MAX_ERRORS,
+        hide_suggestions=not limits.suggestions,
+    )
+
+
+@cache
+def _within(seconds: float) -> type[ASTValidationRule]:
+    class WithinTime(ASTValidationRule):
+        """The last resort; the other limits should keep every document far below it."""
+
+        def __init__(self, context: ASTValidationContext) -> None:
+            super().__init__(context)
+            self.end = perf_counter() + seconds
+
+        def enter(self, *_surroundings: Any) -> None:
+            if perf_counter() > self.end:
+                raise ValidationAbortedError("Checking the document took too long.", extensions={"code": "timeout"})
+
+    return WithinTime
