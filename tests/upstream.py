@@ -170,9 +170,11 @@ class Upstream:
         self.models = list(models)
         self.calls: list[Call] = []
         self.always = Reply(*DEFAULT_ANSWER)
+        self.listing: Reply | None = None  # what `GET /v1/models` answers instead of the models
         self._port = port
         self._queue: deque[Reply] = deque()
         self._arrivals: asyncio.Queue[Call] = asyncio.Queue()
+        self._connections: set[asyncio.Transport | None] = set()
         self._runner: web.AppRunner | None = None
 
     def will(self, *replies: Reply) -> None:
@@ -190,6 +192,11 @@ class Upstream:
     @property
     def base_url(self) -> str:
         return f"{self.origin}/v1"
+
+    @property
+    def connections(self) -> int:
+        """How many connections the calls came on."""
+        return len(self._connections)
 
     @property
     def seen(self) -> dict[str, int]:
@@ -216,7 +223,9 @@ class Upstream:
         if self._runner is not None:
             await self._runner.cleanup()
 
-    async def _models(self, request: web.Request) -> web.Response:
+    async def _models(self, request: web.Request) -> web.StreamResponse:
+        if self.listing is not None:
+            return await self._answer(request, Call(request.path, dict(request.headers), {}), self.listing)
         rows = [{"id": model, "object": "model", "created": 1, "owned_by": "tests"} for model in self.models]
         return web.json_response({"object": "list", "data": rows})
 
@@ -227,6 +236,7 @@ class Upstream:
         call = Call(request.path, dict(request.headers), orjson.loads(await request.read()))
         reply = self._queue.popleft() if self._queue else self.always
         self.calls.append(call)
+        self._connections.add(request.transport)
         self._arrivals.put_nowait(call)
         try:
             response = await self._answer(request, call, reply)

@@ -1,0 +1,203 @@
+"""The OpenAI-compatible wire: OpenAI itself, most vendors beside it, every local server."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+import aiohttp
+import orjson
+
+from engine.chat import AnswerShape, ChatRequest, Image, Message, Tool
+from engine.events import Event
+from engine.failures import retry_after
+from engine.providers.openai_answer import Answer, refusal
+from errors import NotConfigured, ProviderFailed, ProviderUnavailable
+
+__all__ = ["OpenAIProvider"]
+
+# How long a finished stream may take to close before its connection is given up instead of being used again.
+GOODBYE_SECONDS = 1.0
+LONGEST_REFUSAL_BYTES = 64 * 1024
+
+Json = dict[str, object]
+
+
+class OpenAIProvider:
+    """One address and its key. The key goes to that address only: no redirect is followed."""
+
+    def __init__(
+        self,
+        name: str,
+        base_url: str,
+        key: str = "",
+        *,
+        headers: Mapping[str, str] | None = None,
+        session: aiohttp.ClientSession | None = None,
+        connect_seconds: float = 10,
+    ) -> None:
+        address = urlsplit(base_url)
+        if address.scheme not in ("http", "https") or not address.hostname:
+            raise NotConfigured(f"The address {base_url!r} of model provider {name!r} is not a web address")
+        self.name = name
+        self._base_url = base_url.rstrip("/")
+        self._key = key
+        # A compressed stream comes in lumps, and a compressed answer is not worth its CPU.
+        self._headers = {"content-type": "application/json", "accept-encoding": "identity", **(headers or {})}
+        if key:
+            self._headers["authorization"] = f"Bearer {key}"
+        # OpenAI's newer models insist on the new name, which most others have never heard of.
+        self._max_tokens_field = "max_completion_tokens" if address.hostname == "api.openai.com" else "max_tokens"
+        self._timeout = aiohttp.ClientTimeout(total=None, connect=connect_seconds)
+        self._session = session
+        self._owns_session = session is None
+
+    async def chat(self, request: ChatRequest, *, stream: bool) -> AsyncGenerator[Event | None, None]:
+        answer = Answer(self.name, self._key)
+        async with self._response("POST", "/chat/completions", self._body(request, stream=stream)) as response:
+            if not stream or response.content_type == "application/json":
+                for event in answer.whole(await response.read()):
+                    yield event
+                return
+            try:
+                async for chunk in response.content.iter_any():
+                    for event in answer.feed(chunk):
+                        yield event
+                    if answer.is_over:
+                        break
+            except aiohttp.ClientPayloadError:
+                if not answer.is_complete:  # else only the goodbye was lost
+                    raise
+            for event in answer.end():
+                yield event
+
+    async def models(self) -> list[str]:
+        async with self._response("GET", "/models") as response:
+            body = await response.read()
+        try:
+            return [row["id"] for row in orjson.loads(body)["data"]]
+        except (LookupError, TypeError, ValueError) as exc:
+            raise ProviderFailed(self.name, "sent something that is not a list of models") from exc
+
+    async def close(self) -> None:
+        if self._session is not None and self._owns_session:
+            await self._session.close()
+
+    @asynccontextmanager
+    async def _response(
+        self, method: str, path: str, body: bytes | None = None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """A successful response, closed with its connection unless it was read to the end."""
+        try:
+            response = await self._client().request(
+                method,
+                self._base_url + path,
+                data=body,
+                headers=self._headers,
+                timeout=self._timeout,
+                allow_redirects=False,
+            )
+            try:
+                if response.status != 200:
+                    raise await self._refusal(response)
+                yield response
+            except BaseException:
+                response.close()
+                raise
+            # All that matters is read; the end of the body is on its way, and the connection is used again after it.
+            if not response.closed:
+                asyncio.get_running_loop().call_later(GOODBYE_SECONDS, response.close)
+        except TimeoutError as exc:
+            raise ProviderUnavailable(self.name, "could not be reached in time") from exc
+        except aiohttp.ClientConnectorError as exc:
+            raise ProviderUnavailable(self.name, f"could not be reached at {exc.host}:{exc.port}") from exc
+        except (aiohttp.ClientError, OSError) as exc:
+            raise ProviderUnavailable(self.name, "lost the connection before the answer was complete") from exc
+
+    def _client(self) -> aiohttp.ClientSession:
+        # Made at the first use because it belongs to the running loop.
+        if self._session is None:
+            connector = aiohttp.TCPConnector(limit=0)
+            self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        return self._session
+
+    async def _refusal(self, response: aiohttp.ClientResponse) -> ProviderFailed:
+        if 300 <= response.status < 400:
+            return ProviderFailed(self.name, f"redirects elsewhere ({response.status}), where its key must not go")
+        body = await response.content.read(LONGEST_REFUSAL_BYTES)
+        try:
+            said = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            # A proxy's HTML page says less than its status.
+            is_text = response.content_type == "text/plain"
+            said = body.decode(errors="replace") if is_text else ""
+        if isinstance(said, list) and said:
+            said = said[0]
+        error = said.get("error", said) if isinstance(said, dict) else said
+        return refusal(
+            self.name,
+            error or f"answered with status {response.status}",
+            status=response.status,
+            retry_after_seconds=retry_after(response.headers),
+            secret=self._key,
+        )
+
+    def _body(self, request: ChatRequest, *, stream: bool) -> bytes:
+        ours = {
+            "model": request.model,
+            "messages": [_message(message) for message in request.messages],
+            "tools": [_tool(tool) for tool in request.tools] or None,
+            "tool_choice": _tool_choice(request.tool_choice),
+            "response_format": _response_format(request.answer_shape),
+            "temperature": request.temperature,
+            "top_p": request.top_p,
+            self._max_tokens_field: request.max_tokens,
+            "stop": request.stop or None,
+            "seed": request.seed,
+            "presence_penalty": request.presence_penalty,
+            "frequency_penalty": request.frequency_penalty,
+            "stream": stream,
+            "stream_options": {"include_usage": True} if stream else None,
+        }
+        return orjson.dumps({**request.extra, **{name: value for name, value in ours.items() if value is not None}})
+
+
+def _message(message: Message) -> Json:
+    wire: Json = {"role": message.role, "content": _content(message)}
+    if message.answers_call is not None:
+        wire["tool_call_id"] = message.answers_call
+    if message.tool_calls:
+        wire["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in message.tool_calls
+        ]
+    return wire
+
+
+def _content(message: Message) -> str | list[Json] | None:
+    # One string wherever possible: not every server takes a list.
+    if not any(isinstance(part, Image) for part in message.parts):
+        return message.text if message.parts else None
+    return [
+        {"type": "text", "text": part}
+        if isinstance(part, str)
+        else {"type": "image_url", "image_url": {"url": part.url}}
+        for part in message.parts
+    ]
+
+
+def _tool(tool: Tool) -> Json:
+    function = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+    return {"type": "function", "function": function}
+
+
+def _tool_choice(choice: str | None) -> str | Json | None:
+    if choice is None or choice in ("auto", "none", "required"):
+        return choice
+    return {"type": "function", "function": {"name": choice}}
+
+
+def _response_format(shape: AnswerShape | None) -> Json | None:
+    if shape is None:
+        return None
+    return {"type": "json_schema", "json_schema": {"name": shape.name, "schema": shape.schema, "strict": shape.strict}}

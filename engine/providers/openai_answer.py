@@ -1,0 +1,200 @@
+"""Reads an OpenAI-compatible answer, streamed or whole, into events; forgiving where vendors disagree."""
+
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import orjson
+
+from engine.events import End, EndReason, Event, Reasoning, Text, ToolCall, Usage
+from engine.failures import failure
+from engine.sse import EventSplitter
+from errors import ProviderFailed, ProviderUnavailable
+
+__all__ = ["Answer", "refusal"]
+
+Json = dict[str, Any]  # a vendor's JSON: looked at with care, and wrapped as a failure when it is not as expected
+
+END_REASONS = {
+    "length": EndReason.LENGTH,
+    "max_tokens": EndReason.LENGTH,
+    "tool_calls": EndReason.TOOL_CALLS,
+    "function_call": EndReason.TOOL_CALLS,
+    "content_filter": EndReason.CONTENT_FILTER,
+}
+
+
+@dataclass(slots=True)
+class Piecemeal:
+    """A tool call while its pieces come in."""
+
+    id: str = ""
+    name: str = ""
+    arguments: list[str] = field(default_factory=list)
+
+    @property
+    def is_whole(self) -> bool:
+        try:
+            orjson.loads("".join(self.arguments))
+        except orjson.JSONDecodeError:
+            return False
+        return True
+
+    def put_together(self) -> ToolCall:
+        return ToolCall(self.id or f"call_{uuid4().hex}", self.name, "".join(self.arguments) or "{}")
+
+
+class Answer:
+    """One answer being read. `is_over` is set by the vendor's `[DONE]`, after which nothing of interest comes."""
+
+    def __init__(self, provider: str, secret: str = "") -> None:
+        self.is_over = False
+        self._provider, self._secret = provider, secret
+        self._splitter = EventSplitter()
+        self._calls: list[Piecemeal] = []
+        self._call_by_index: dict[int, Piecemeal] = {}
+        self._usage: Usage | None = None
+        self._finish = ""
+
+    def feed(self, chunk: bytes) -> list[Event | None]:
+        """The events in some bytes of a stream."""
+        try:
+            blocks = self._splitter.feed(chunk)
+        except OverflowError as exc:
+            raise self._unreadable() from exc
+        return self._read(blocks)
+
+    def end(self) -> list[Event | None]:
+        """The events that wait for the end. Raises when the stream stopped in the middle."""
+        events = self._read(self._splitter.finish())
+        if not self.is_complete:
+            raise ProviderUnavailable(self._provider, "the stream ended in the middle of the answer")
+        return [*events, *self._closing()]
+
+    def whole(self, body: bytes) -> list[Event | None]:
+        """The events of an answer that was not streamed."""
+        events = self._read([body])
+        if not (events or self.is_complete):
+            raise self._unreadable()
+        return [*events, *self._closing()]
+
+    @property
+    def is_complete(self) -> bool:
+        return self.is_over or bool(self._finish)
+
+    def _read(self, blocks: list[bytes]) -> list[Event | None]:
+        events: list[Event | None] = []
+        try:
+            for block in blocks:
+                if block.startswith(b"[DONE]"):
+                    self.is_over = True
+                elif block and not self.is_over:
+                    self._take_message(orjson.loads(block), events)
+        except (AttributeError, LookupError, TypeError, ValueError) as exc:
+            raise self._unreadable() from exc
+        return events
+
+    def _take_message(self, message: Json, events: list[Event | None]) -> None:
+        if error := message.get("error"):
+            raise refusal(self._provider, error, secret=self._secret)
+        if usage := message.get("usage") or (message.get("x_groq") or {}).get("usage"):
+            self._usage = _usage(usage)
+        for choice in message.get("choices") or ():
+            if not choice.get("index"):  # only the first of several answers, should someone ask for them
+                self._take_choice(choice, events)
+
+    def _take_choice(self, choice: Json, events: list[Event | None]) -> None:
+        delta = choice.get("delta") or choice.get("message") or {}
+        if thought := delta.get("reasoning_content") or delta.get("reasoning"):
+            events.append(Reasoning(thought))
+        if content := delta.get("content") or delta.get("refusal"):
+            if type(content) is str:
+                events.append(Text(content))
+            else:
+                events.extend(_parts(content))
+        if pieces := delta.get("tool_calls"):
+            for position, piece in enumerate(pieces):
+                self._add(piece, position if "message" in choice else piece.get("index"))
+            events.append(None)
+        if finish := choice.get("finish_reason"):
+            self._finish = finish
+
+    def _add(self, piece: Json, index: int | None) -> None:
+        function = piece.get("function") or {}
+        id, name, arguments = piece.get("id") or "", function.get("name") or "", function.get("arguments") or ""
+        call = self._call_for(index, id, name)
+        call.id = call.id or id
+        # A name may come in pieces, or again and again with every piece of the arguments.
+        if name != call.name and not call.arguments:
+            call.name += name
+        if arguments:
+            call.arguments.append(arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode())
+
+    def _call_for(self, index: int | None, id: str, name: str) -> Piecemeal:
+        """The call that a piece belongs to; some vendors give every call index 0, or none an index, or no id."""
+        if index is None:
+            call = next((call for call in self._calls if id and call.id == id), None)
+            if call is None and self._calls and not id and not name:
+                call = self._calls[-1]
+        else:
+            call = self._call_by_index.get(index)
+            if call and name and (id != call.id if id and call.id else call.is_whole):
+                call = None
+        if call is None:
+            call = Piecemeal()
+            self._calls.append(call)
+        if index is not None:
+            self._call_by_index[index] = call
+        return call
+
+    def _closing(self) -> list[Event | None]:
+        reason = END_REASONS.get(self._finish, EndReason.STOP)
+        if self._calls and reason is EndReason.STOP:
+            reason = EndReason.TOOL_CALLS
+        calls = [call.put_together() for call in self._calls]
+        return [*calls, *([self._usage] if self._usage else []), End(reason)]
+
+    def _unreadable(self) -> ProviderFailed:
+        return ProviderFailed(self._provider, "sent something that is not a chat completion")
+
+
+def refusal(
+    provider: str,
+    error: object,
+    *,
+    status: int | None = None,
+    retry_after_seconds: float | None = None,
+    secret: str = "",
+) -> ProviderFailed:
+    """The failure in an error object, of which there are as many shapes as vendors."""
+    if not isinstance(error, dict):
+        error = {"message": str(error)}
+    code = error.get("code")
+    if status is None and isinstance(code, int):
+        status = code
+    codes = (str(word) for word in (code, error.get("type")) if word)
+    return failure(
+        provider,
+        status=status,
+        reason=str(error.get("message") or error),
+        codes=frozenset(codes),
+        retry_after_seconds=retry_after_seconds,
+        secret=secret,
+    )
+
+
+def _usage(usage: Json) -> Usage:
+    details = usage.get("prompt_tokens_details") or {}
+    cached = details.get("cached_tokens") or usage.get("prompt_cache_hit_tokens") or 0
+    return Usage(usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0, cached)
+
+
+def _parts(content: list[Json]) -> list[Event]:
+    """Mistral's reasoning models answer in typed parts."""
+    events: list[Event] = []
+    for part in content:
+        if part.get("type") == "thinking":
+            events.extend(Reasoning(thought["text"]) for thought in part["thinking"] if thought.get("text"))
+        elif text := part.get("text"):
+            events.append(Text(text))
+    return events

@@ -1,0 +1,265 @@
+"""Patience with slow and failing providers, against a real server."""
+
+import asyncio
+from contextlib import aclosing
+
+import pytest
+
+from engine import ChatRequest, End, EndReason, Engine, Event, Listener, Patience, Text, Usage
+from engine.providers.openai import OpenAIProvider
+from engine.testing import Hold, ScriptedProvider, saying
+from errors import ProviderFailed, ProviderRateLimited, ProviderRefusedKey, ProviderUnavailable
+from tests.upstream import Cut, Gate, Reply, ToolPiece, Upstream
+
+SHORT = 0.05
+
+
+class Sleeps:
+    """Instead of sleeping: writes down for how long it would."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    async def __call__(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+
+
+def engine_for(provider: OpenAIProvider | ScriptedProvider, sleeps: Sleeps | None = None, **patience: float) -> Engine:
+    return Engine(
+        {"acme": provider},
+        patience=Patience(**patience),  # type: ignore[arg-type]  # one of them is an int
+        uniform=lambda low, high: high,
+        sleep=sleeps or Sleeps(),
+    )
+
+
+async def answer(engine: Engine, question: ChatRequest, *, stream: bool = True) -> list[Event]:
+    return [event async for event in engine.chat("acme", question, stream=stream)]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("failure", [Reply.error(500, "x"), Reply.error(429, "x"), Reply.error(503, "x"), Reply(Cut())])
+async def test_asks_again_when_nothing_was_heard(
+    upstream: Upstream, provider: OpenAIProvider, question: ChatRequest, stream: bool, failure: Reply
+) -> None:
+    upstream.will(failure, failure, Reply("Hi"))
+    sleeps = Sleeps()
+
+    events = await answer(engine_for(provider, sleeps), question, stream=stream)
+
+    assert events == [Text("Hi"), Usage(10, 1), End(EndReason.STOP)]
+    assert sleeps.seconds == [0.5, 1.0]
+
+
+async def test_gives_up_after_some_tries(upstream: Upstream, provider: OpenAIProvider, question: ChatRequest) -> None:
+    upstream.always = Reply.error(503, "Busy")
+
+    with pytest.raises(ProviderUnavailable, match="Busy"):
+        await answer(engine_for(provider), question)
+
+    assert upstream.seen["started"] == 3
+
+
+async def test_waits_as_long_as_it_is_told(upstream: Upstream, provider: OpenAIProvider, question: ChatRequest) -> None:
+    upstream.will(Reply.error(429, "x", headers={"retry-after": "3"}))
+    sleeps = Sleeps()
+
+    await answer(engine_for(provider, sleeps), question)
+
+    assert sleeps.seconds == [3.5]
+
+
+async def test_does_not_wait_for_ever(upstream: Upstream, provider: OpenAIProvider, question: ChatRequest) -> None:
+    upstream.will(Reply.error(429, "x", headers={"retry-after": "3600"}))
+    sleeps = Sleeps()
+
+    with pytest.raises(ProviderRateLimited) as caught:
+        await answer(engine_for(provider, sleeps), question)
+
+    assert caught.value.retry_after_seconds == 3600
+    assert sleeps.seconds == []
+
+
+async def test_does_not_wait_beyond_the_whole(
+    upstream: Upstream, provider: OpenAIProvider, question: ChatRequest
+) -> None:
+    upstream.will(Reply.error(503, "x"))
+
+    with pytest.raises(ProviderUnavailable):
+        await answer(engine_for(provider, whole_seconds=0.4), question)
+
+
+async def test_does_not_repeat_what_cannot_succeed(
+    upstream: Upstream, provider: OpenAIProvider, question: ChatRequest
+) -> None:
+    upstream.will(Reply.error(401, "Wrong key"))
+
+    with pytest.raises(ProviderRefusedKey):
+        await answer(engine_for(provider), question)
+
+    assert upstream.seen["started"] == 1
+
+
+@pytest.mark.parametrize("first", ["Hel", ToolPiece(0, "a", "weather", '{"ci')])
+async def test_does_not_repeat_what_was_begun(
+    upstream: Upstream, provider: OpenAIProvider, question: ChatRequest, first: str | ToolPiece
+) -> None:
+    upstream.will(Reply(first, Cut()))
+
+    with pytest.raises(ProviderUnavailable):
+        await answer(engine_for(provider), question)
+
+    assert upstream.seen["started"] == 1
+
+
+async def test_cancelling_ends_the_pause_between_tries(
+    upstream: Upstream, provider: OpenAIProvider, question: ChatRequest
+) -> None:
+    upstream.always = Reply.error(503, "x")
+    pausing = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        pausing.set()
+        await asyncio.Event().wait()
+
+    waiting = asyncio.ensure_future(answer(Engine({"acme": provider}, sleep=sleep), question))
+    await pausing.wait()
+    waiting.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert upstream.seen["started"] == 1
+
+
+async def test_waits_so_long_for_the_first_token(
+    upstream: Upstream, provider: OpenAIProvider, question: ChatRequest
+) -> None:
+    upstream.will(Reply(Gate(), "Hi"))
+
+    with pytest.raises(ProviderUnavailable, match=r"did not begin to answer within 0\.05 seconds"):
+        await answer(engine_for(provider, first_token_seconds=SHORT), question)
+
+    await asyncio.wait_for((await upstream.arrived()).left.wait(), 1)
+    assert upstream.seen["started"] == 1
+
+
+async def test_waits_so_long_between_tokens(
+    upstream: Upstream, provider: OpenAIProvider, question: ChatRequest
+) -> None:
+    upstream.will(Reply("Hel", Gate(), "lo"))
+    events = engine_for(provider, between_tokens_seconds=SHORT).chat("acme", question)
+
+    heard = await anext(events)
+    with pytest.raises(ProviderUnavailable, match=r"fell silent for 0\.05 seconds"):
+        await anext(events)
+
+    assert heard == Text("Hel")
+    await asyncio.wait_for((await upstream.arrived()).left.wait(), 1)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_waits_so_long_for_the_whole(
+    upstream: Upstream, provider: OpenAIProvider, question: ChatRequest, stream: bool
+) -> None:
+    upstream.will(Reply("Hel", Gate(), "lo"))
+
+    with pytest.raises(ProviderUnavailable, match=r"not complete after 0\.05 seconds"):
+        await answer(engine_for(provider, whole_seconds=SHORT), question, stream=stream)
+
+    await asyncio.wait_for((await upstream.arrived()).left.wait(), 1)
+
+
+async def test_a_plain_answer_needs_no_first_token(
+    upstream: Upstream, provider: OpenAIProvider, question: ChatRequest
+) -> None:
+    upstream.will(Reply(gate := Gate(), "Hi"))
+    asking = asyncio.ensure_future(answer(engine_for(provider, first_token_seconds=0.0), question, stream=False))
+    await gate.reached.wait()
+
+    gate.open()
+
+    assert (await asking)[0] == Text("Hi")
+
+
+async def test_a_slow_reader_is_not_a_slow_provider(
+    upstream: Upstream, provider: OpenAIProvider, question: ChatRequest
+) -> None:
+    """The time a reader takes between two events counts as nobody's silence."""
+    loop = asyncio.get_running_loop()
+    long_after = asyncio.Event()
+
+    async with aclosing(engine_for(provider, between_tokens_seconds=SHORT).chat("acme", question)) as events:
+        first = await anext(events)
+        loop.call_later(3 * SHORT, long_after.set)
+        await long_after.wait()
+        rest = [event async for event in events]
+
+    assert [first, *rest][-1] == End(EndReason.STOP)
+
+
+async def test_a_token_now_and_then_keeps_patience_alive(question: ChatRequest) -> None:
+    """Every wait is shorter than allowed, all of them together are longer: the timer has to move along."""
+    loop = asyncio.get_running_loop()
+    holds = [Hold() for _ in range(4)]
+    provider = ScriptedProvider([step for hold in holds for step in (Text("x"), hold)] + saying("!"))
+    for position, hold in enumerate(holds):
+        loop.call_later((position + 1) * 0.06, hold.release)
+
+    events = await answer(engine_for(provider, between_tokens_seconds=0.1), question)
+
+    assert events[-1] == End(EndReason.STOP)
+
+
+async def test_a_cancellation_from_outside_stays_one(question: ChatRequest) -> None:
+    provider = ScriptedProvider([Text("Hel"), hold := Hold()])
+    waiting = asyncio.ensure_future(answer(engine_for(provider), question))
+    await hold.reached.wait()
+
+    waiting.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert provider.left == 1
+
+
+async def test_a_timeout_leaves_no_mark_on_the_task(question: ChatRequest) -> None:
+    provider = ScriptedProvider([Hold()])
+
+    with pytest.raises(ProviderUnavailable):
+        await answer(engine_for(provider, first_token_seconds=0.01), question)
+
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+
+
+async def test_tells_listeners_of_first_tokens_and_failures(
+    upstream: Upstream, provider: OpenAIProvider, question: ChatRequest
+) -> None:
+    upstream.will(Reply.error(503, "x"), Reply("Hi"))
+    firsts: list[str] = []
+    failures: list[tuple[str, str]] = []
+    listener = Listener(
+        first_token=lambda name, seconds: firsts.append(name), failed=lambda name, code: failures.append((name, code))
+    )
+    engine = Engine({"acme": provider}, listener=listener, sleep=Sleeps())
+
+    await answer(engine, question)
+
+    assert firsts == ["acme"]
+    assert failures == [("acme", "provider_unavailable")]
+
+
+@pytest.mark.parametrize(
+    ("failure", "tried", "pause"),
+    [
+        (ProviderUnavailable("acme", "x"), 1, 0.5),
+        (ProviderUnavailable("acme", "x"), 2, 1.0),
+        (ProviderUnavailable("acme", "x"), 3, None),
+        (ProviderRateLimited("acme", "x", retry_after_seconds=20), 1, 20.5),
+        (ProviderRateLimited("acme", "x", retry_after_seconds=21), 1, None),
+        (ProviderFailed("acme", "x"), 1, None),
+    ],
+)
+def test_pauses(failure: ProviderFailed, tried: int, pause: float | None) -> None:
+    assert Patience().pause_after(failure, tried, lambda low, high: high) == pause
