@@ -5,6 +5,7 @@ from tortoise import fields
 from tortoise.models import Model as Row
 
 from models import ids
+from models.columns import optional_text
 from models.providers import Model
 from models.workspaces import Workspace
 
@@ -26,8 +27,8 @@ class Conversation(Row):
     id = fields.UUIDField(primary_key=True, default=ids.conversation_id)
     workspace: fields.ForeignKeyRelation[Workspace] = fields.ForeignKeyField("models.Workspace", related_name=False)
     workspace_id: UUID
-    external_user = fields.TextField(null=True)
-    title = fields.TextField(null=True)
+    external_user = optional_text()
+    title = optional_text()
     model: fields.ForeignKeyNullableRelation[Model] = fields.ForeignKeyField(
         "models.Model", related_name=False, null=True, on_delete=fields.SET_NULL
     )

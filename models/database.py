@@ -7,13 +7,46 @@ from typing import Any  # asyncpg records and Tortoise configurations are open d
 
 import asyncpg
 from tortoise import Tortoise
-from tortoise.backends.asyncpg.client import AsyncpgDBClient
+from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
+from tortoise.backends.base.client import TransactionalDBClient, TransactionContext, TransactionContextPooled
 from tortoise.config import TortoiseConfig
-from tortoise.connection import get_connection
+from tortoise.connection import get_connection, get_connections
 from tortoise.context import TortoiseContext
+from tortoise.exceptions import DBConnectionError
 from tortoise.migrations.api.migrate import migrate as apply_migrations
+from tortoise.transactions import in_transaction
 
-__all__ = ["Database", "client_class", "configuration", "connection", "migrate"]
+from errors import Unavailable
+
+__all__ = [
+    "Database",
+    "Unreachable",
+    "client",
+    "client_class",
+    "configuration",
+    "connection",
+    "migrate",
+    "transaction",
+]
+
+# What a database that is away, starting or shutting down looks like from here.
+_AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    DBConnectionError,
+)
+
+
+class Unreachable(Unavailable):
+    """Trying again later may help; nothing that was asked has been done."""
+
+    def __init__(self) -> None:
+        super().__init__("The database cannot be reached at the moment", retry_after_seconds=1)
 
 
 class Connection(asyncpg.Connection):
@@ -30,18 +63,56 @@ class Connection(asyncpg.Connection):
 class Client(AsyncpgDBClient):
     connection_class = Connection  # type: ignore[assignment]  # Tortoise declares the class of one record type only
 
+    async def _translate_exceptions(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return await _translated(self, func, *args, **kwargs)
+
+    def _in_transaction(self) -> TransactionContext:
+        return SafeTransactionContext(TransactionClient(self), self._pool_init_lock)
+
     async def borrow(self) -> asyncpg.Connection:
         """A connection to keep, for listening; it ends with `terminate()`, it is not given back."""
         if self._pool is None:
             await self.create_connection(with_db=True)
         template = {key: value for key, value in self._template.items() if key not in ("min_size", "max_size", "loop")}
-        return await asyncpg.connect(password=self.password, **template)  # type: ignore[arg-type]  # wider here than in the stubs
+        try:
+            return await asyncpg.connect(password=self.password, **template)  # type: ignore[arg-type]  # wider here than in the stubs
+        except _AWAY as exc:
+            raise Unreachable from exc
 
     def pool_use(self) -> tuple[int, int]:
         """Connections in use, and open."""
         if self._pool is None:
             return 0, 0
         return self._pool.get_size() - self._pool.get_idle_size(), self._pool.get_size()
+
+
+class TransactionClient(TransactionWrapper):
+    async def _translate_exceptions(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return await _translated(self, func, *args, **kwargs)
+
+
+async def _translated(client: AsyncpgDBClient, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    try:
+        return await AsyncpgDBClient._translate_exceptions(client, func, *args, **kwargs)
+    except _AWAY as exc:
+        raise Unreachable from exc
+
+
+class SafeTransactionContext(TransactionContextPooled):
+    """Tortoise's own loses its connection when a task is cancelled at BEGIN: leaving clients would drain the pool."""
+
+    async def __aenter__(self) -> TransactionalDBClient:
+        await self.ensure_connection()
+        pool = self.client._parent._pool
+        self.client._connection = await pool.acquire()
+        self.token = get_connections().set(self.connection_name, self.client)
+        try:
+            await self.client.begin()
+        except BaseException:
+            get_connections().reset(self.token)
+            await pool.release(self.client._connection)
+            raise
+        return self.client
 
 
 # The name Tortoise looks for in an engine module.
@@ -85,8 +156,21 @@ def client() -> Client:
 @asynccontextmanager
 async def connection() -> AsyncIterator[asyncpg.Connection]:
     """A bare asyncpg connection: the current transaction's inside of one, else one of the pool."""
-    async with get_connection("default").acquire_connection() as bare:
-        yield bare
+    try:
+        async with get_connection("default").acquire_connection() as bare:
+            yield bare
+    except _AWAY as exc:
+        raise Unreachable from exc
+
+
+@asynccontextmanager
+async def transaction() -> AsyncIterator[None]:
+    """All or nothing, for rows and bare statements alike."""
+    try:
+        async with in_transaction():
+            yield
+    except _AWAY as exc:
+        raise Unreachable from exc
 
 
 async def migrate(credentials: dict[str, Any], progress: Callable[[str, str, str], object] | None = None) -> None:

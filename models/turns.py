@@ -5,6 +5,7 @@ from tortoise import fields
 from tortoise.models import Model as Row
 
 from models import ids
+from models.columns import optional_text
 from models.conversations import Conversation
 from models.providers import Model
 from models.workspaces import Workspace
@@ -36,18 +37,20 @@ class Turn(Row):
     question_id = fields.UUIDField()
     # Given out at the start, so that every event can name the message it becomes.
     answer_id = fields.UUIDField()
+    # Whether it goes on from the end of the conversation, or grows a branch from an earlier message.
+    continues = fields.BooleanField(default=True)
     status = fields.CharEnumField(TurnStatus, default=TurnStatus.RUNNING, max_length=16)
     action = fields.CharField(max_length=32)
     provider_name = fields.TextField()
     model_name = fields.TextField()
-    external_user = fields.TextField(null=True)
+    external_user = optional_text()
     api_key_id = fields.UUIDField(null=True)
     owner = fields.UUIDField()
     lease_expires_at = fields.DatetimeField()
     cancel_requested_at = fields.DatetimeField(null=True)
     last_sequence = fields.IntField(default=0)
-    error_code = fields.TextField(null=True)
-    error_message = fields.TextField(null=True)
+    error_code = optional_text()
+    error_message = optional_text()
     started_at = fields.DatetimeField(auto_now_add=True)
     first_token_at = fields.DatetimeField(null=True)
     finished_at = fields.DatetimeField(null=True)
@@ -84,7 +87,7 @@ class UsageRecord(Row):
     # Not a foreign key: usage outlives the conversation it was for.
     turn_id = fields.UUIDField(unique=True)
     api_key_id = fields.UUIDField(null=True)
-    external_user = fields.TextField(null=True)
+    external_user = optional_text()
     provider_name = fields.TextField()
     model_name = fields.TextField()
     vendor = fields.TextField()
@@ -95,7 +98,7 @@ class UsageRecord(Row):
     estimated = fields.BooleanField(default=False)
     cost = fields.DecimalField(max_digits=18, decimal_places=9)
     success = fields.BooleanField()
-    error_code = fields.TextField(null=True)
+    error_code = optional_text()
     created_at = fields.DatetimeField(auto_now_add=True)
 
     class Meta:

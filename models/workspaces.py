@@ -4,6 +4,7 @@ from tortoise import fields
 from tortoise.models import Model as Row
 
 from models import ids
+from models.columns import optional_text
 
 __all__ = ["ApiKey", "Workspace"]
 
@@ -23,11 +24,11 @@ class ApiKey(Row):
     workspace: fields.ForeignKeyRelation[Workspace] = fields.ForeignKeyField("models.Workspace", related_name=False)
     workspace_id: UUID
     kind = fields.CharField(max_length=16)
-    label = fields.TextField(null=True)
+    label = optional_text()
     preview = fields.CharField(max_length=32)
     digest = fields.CharField(max_length=64, unique=True)
     allowed_domains: fields.Field[list[str]] = fields.JSONField(default=list)
-    source = fields.TextField(null=True)
+    source = optional_text()
     created_at = fields.DatetimeField(auto_now_add=True)
     expires_at = fields.DatetimeField(null=True)
     last_used_at = fields.DatetimeField(null=True)

@@ -114,6 +114,7 @@ class Migration(migrations.Migration):
                 ('model', fields.ForeignKeyField('models.Model', source_field='model_id', null=True, db_constraint=True, to_field='id', related_name=False, on_delete=OnDelete.SET_NULL)),
                 ('question_id', fields.UUIDField()),
                 ('answer_id', fields.UUIDField()),
+                ('continues', fields.BooleanField(default=True)),
                 ('status', fields.CharEnumField(default=TurnStatus.RUNNING, description='RUNNING: RUNNING\nCOMPLETED: COMPLETED\nCANCELLED: CANCELLED\nFAILED: FAILED\nINTERRUPTED: INTERRUPTED', enum_type=TurnStatus, max_length=16)),
                 ('action', fields.CharField(max_length=32)),
                 ('provider_name', fields.TextField(unique=False)),

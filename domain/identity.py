@@ -1,0 +1,76 @@
+"""Who is asking, and what that lets them do."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from errors import Forbidden
+
+__all__ = ["SCOPES", "KeyKind", "Principal", "PrincipalKind", "Scope"]
+
+
+class Scope(StrEnum):
+    """What a root field of the graph needs. `PUBLIC` is for what anyone may know, asked with a key or without."""
+
+    PUBLIC = "PUBLIC"
+    CONVERSATIONS_READ = "CONVERSATIONS_READ"
+    CONVERSATIONS_WRITE = "CONVERSATIONS_WRITE"
+    MODELS_READ = "MODELS_READ"
+    USAGE_READ = "USAGE_READ"
+    WORKSPACE_READ = "WORKSPACE_READ"
+    KEYS_MANAGE = "KEYS_MANAGE"
+
+
+class KeyKind(StrEnum):
+    OWNER = "OWNER"
+    SK = "SK"
+    WSK = "WSK"
+    PAK = "PAK"
+    SSK = "SSK"
+    AAK = "AAK"
+
+
+class PrincipalKind(StrEnum):
+    """A key's kind, or how else somebody came in."""
+
+    OWNER = "OWNER"
+    SK = "SK"
+    WSK = "WSK"
+    PAK = "PAK"
+    SSK = "SSK"
+    AAK = "AAK"
+    LOCAL = "LOCAL"
+    ANONYMOUS = "ANONYMOUS"
+
+
+_TALK = frozenset({Scope.PUBLIC, Scope.CONVERSATIONS_READ, Scope.CONVERSATIONS_WRITE, Scope.MODELS_READ})
+_SERVER = _TALK | {Scope.USAGE_READ, Scope.WORKSPACE_READ}
+_NOTHING_YET = frozenset({Scope.PUBLIC})
+
+# The keys that are handed to browsers and sync agents open nothing but their own endpoints.
+SCOPES: Mapping[PrincipalKind, frozenset[Scope]] = {
+    PrincipalKind.OWNER: frozenset(Scope),
+    PrincipalKind.LOCAL: frozenset(Scope),
+    PrincipalKind.SK: _SERVER,
+    PrincipalKind.WSK: _SERVER,
+    PrincipalKind.PAK: _NOTHING_YET,
+    PrincipalKind.SSK: _NOTHING_YET,
+    PrincipalKind.AAK: _NOTHING_YET,
+    PrincipalKind.ANONYMOUS: _NOTHING_YET,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Made once per request by the one authenticator; rows are reached only through what is visible to it."""
+
+    workspace_id: UUID
+    kind: PrincipalKind
+    scopes: frozenset[Scope]
+    key_id: UUID | None = None
+    source: str | None = None
+
+    def require(self, scope: Scope) -> None:
+        if scope not in self.scopes:
+            raise Forbidden(f"A key of kind {self.kind.value} may not do this: it needs {scope.value}")

@@ -1,0 +1,166 @@
+"""API keys: made once and shown once, found by digest, revoked at once in every process."""
+
+import binascii
+import hashlib
+import secrets
+import string
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from tortoise.queryset import QuerySet
+
+import models
+from domain.identity import SCOPES, KeyKind, Principal, PrincipalKind
+from domain.origins import check_entry, is_allowed
+from errors import Forbidden, Invalid, NotFound, Unauthenticated
+from models.database import connection
+
+__all__ = ["REVOKED", "Keys", "create", "revoke", "visible_to"]
+
+# The channel on which processes tell each other that a key is gone.
+REVOKED = "palaver_keys"
+
+_ALPHABET = string.digits + string.ascii_letters
+_PREFIXES = {kind: kind.value.lower() + ("-" if kind is KeyKind.SK else "_") for kind in KeyKind}
+
+
+async def create(
+    workspace_id: UUID,
+    kind: KeyKind,
+    *,
+    label: str | None = None,
+    domains: Sequence[str] = (),
+    source: str | None = None,
+    expires_days: int | None = None,
+) -> tuple[models.ApiKey, str]:
+    """The row, and the key itself: this is the only time that anybody sees it."""
+    if kind in (KeyKind.PAK, KeyKind.AAK) and not domains:
+        raise Invalid("domain", "must be given: a key that pages carry works only for the domains it names")
+    if kind is KeyKind.SSK and not source:
+        raise Invalid("source", "must be given: a sync key belongs to one source")
+    if expires_days is not None and expires_days < 1:
+        raise Invalid("expiresDays", "must be at least 1")
+    secret = _generate(kind)
+    row = await models.ApiKey.create(
+        workspace_id=workspace_id,
+        kind=kind.value,
+        label=label,
+        preview=f"{_PREFIXES[kind]}…{secret[-4:]}",
+        digest=_digest(secret),
+        allowed_domains=[check_entry(domain) for domain in domains],
+        source=source,
+        expires_at=datetime.now(UTC) + timedelta(days=expires_days) if expires_days else None,
+    )
+    return row, secret
+
+
+def visible_to(principal: Principal) -> QuerySet[models.ApiKey]:
+    return models.ApiKey.filter(workspace_id=principal.workspace_id)
+
+
+async def revoke(principal: Principal, key_id: UUID) -> models.ApiKey:
+    """Twice is as good as once."""
+    row = await visible_to(principal).get_or_none(id=key_id)
+    if row is None:
+        raise NotFound("key", key_id)
+    if row.revoked_at is None:
+        row.revoked_at = datetime.now(UTC)
+        await row.save(update_fields=["revoked_at"])
+        async with connection() as bare:
+            await bare.execute("SELECT pg_notify($1, $2)", REVOKED, row.digest)
+    return row
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    row: models.ApiKey
+    principal: Principal
+    read_at: float
+
+
+class Keys:
+    """The keys this process has seen: looked up at most once a minute, their uses written down in batches."""
+
+    def __init__(self, *, keep: int = 10_000, fresh_seconds: float = 60) -> None:
+        self._keep, self._fresh_seconds = keep, fresh_seconds
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._used: dict[UUID, datetime] = {}
+
+    async def authenticate(self, secret: str, origin: str | None) -> Principal:
+        if not _looks_real(secret):
+            raise Unauthenticated("The key is not valid")
+        known = await self._find(_digest(secret))
+        row = known.row
+        now = datetime.now(UTC)
+        if row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now):
+            raise Unauthenticated("The key is not valid")
+        if row.kind in (KeyKind.PAK, KeyKind.AAK) and not is_allowed(origin, row.allowed_domains):
+            raise Forbidden("This key may not be used from this domain")
+        self._used[row.id] = now
+        return known.principal
+
+    def forget(self, digest: str) -> None:
+        self._known.pop(digest, None)
+
+    def forget_all(self) -> None:
+        """What was missed while not listening may have been a revocation."""
+        self._known.clear()
+
+    async def write_uses(self) -> None:
+        used, self._used = self._used, {}
+        if not used:
+            return
+        try:
+            async with connection() as bare:
+                await bare.execute(
+                    "UPDATE api_keys SET last_used_at = greatest(last_used_at, used.at)"
+                    " FROM unnest($1::uuid[], $2::timestamptz[]) AS used(id, at) WHERE api_keys.id = used.id",
+                    list(used),
+                    list(used.values()),
+                )
+        except BaseException:
+            self._used = used | self._used
+            raise
+
+    async def _find(self, digest: str) -> _Known:
+        known = self._known.get(digest)
+        if known is not None and time.monotonic() - known.read_at < self._fresh_seconds:
+            self._known.move_to_end(digest)
+            return known
+        row = await models.ApiKey.get_or_none(digest=digest)
+        if row is None:
+            self._known.pop(digest, None)
+            raise Unauthenticated("The key is not valid")
+        kind = PrincipalKind(row.kind)
+        principal = Principal(row.workspace_id, kind, SCOPES[kind], row.id, row.source)
+        known = self._known[digest] = _Known(row, principal, time.monotonic())
+        while len(self._known) > self._keep:
+            self._known.popitem(last=False)
+        return known
+
+
+def _generate(kind: KeyKind) -> str:
+    # 43 of 62 characters carry 256 bits; six more are a checksum, so that a mistyped or invented key costs no look-up.
+    body = _PREFIXES[kind] + "".join(secrets.choice(_ALPHABET) for _ in range(43))
+    return body + _checksum(body)
+
+
+def _looks_real(secret: str) -> bool:
+    return secret.isascii() and 49 < len(secret) < 64 and secret[-6:] == _checksum(secret[:-6])
+
+
+def _checksum(body: str) -> str:
+    number, text = binascii.crc32(body.encode()), ""
+    while len(text) < 6:
+        number, digit = divmod(number, 62)
+        text += _ALPHABET[digit]
+    return text
+
+
+def _digest(secret: str) -> str:
+    # The key is 256 random bits: there is nothing to guess, so nothing to slow down.
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,0 +1,132 @@
+"""From a question to the rows of a turn and the request for the model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import models
+from domain import catalog, conversations
+from domain.agents import AgentSpec, Sampling
+from domain.identity import Principal
+from domain.turns import prompt
+from engine import ChatRequest
+from errors import Invalid, NotFound
+from models.database import transaction
+
+__all__ = ["Ask", "Begun", "begin"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question. Without a conversation a new one begins; with `after_id` a branch grows from that message."""
+
+    text: str
+    conversation_id: str | None = None
+    after_id: str | None = None
+    external_user: str | None = None
+    # Whose a new conversation is when `external_user` is not given.
+    new_conversation_user: str | None = None
+    model_id: str | None = None
+    action: str = "chat"
+    # Whether the provider is asked to send the answer piece by piece.
+    stream: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    turn: models.Turn
+    question: models.Message
+    conversation: models.Conversation
+    spec: AgentSpec
+    request: ChatRequest
+
+
+async def begin(
+    principal: Principal,
+    ask: Ask,
+    *,
+    sampling: Sampling,
+    instructions: str | None,
+    owner: UUID,
+    lease_seconds: float,
+) -> Begun:
+    """The question and the running turn are saved when this returns; the model has not been asked yet."""
+    conversation, history = await _place(principal, ask)
+    spec = await _spec(principal, ask, conversation, sampling, instructions)
+    is_new = conversation is None
+    conversation = conversation or models.Conversation(
+        workspace_id=principal.workspace_id,
+        external_user=ask.external_user or ask.new_conversation_user,
+        model_id=spec.model.id,
+    )
+    turn, question = _rows(principal, ask, conversation, spec, history)
+    turn.owner, turn.lease_expires_at = owner, datetime.now(UTC) + timedelta(seconds=lease_seconds)
+    async with transaction():
+        if is_new:
+            await conversation.save(force_create=True)
+        await question.save(force_create=True)
+        await turn.save(force_create=True)
+    return Begun(turn, question, conversation, spec, prompt.gather(spec, history, ask.text))
+
+
+async def _place(principal: Principal, ask: Ask) -> tuple[models.Conversation | None, Sequence[models.Message]]:
+    if ask.conversation_id is None:
+        if ask.after_id is not None:
+            raise Invalid("afterId", "names a message, so the conversation must be named too")
+        return None, []
+    conversation = await conversations.find(principal, ask.conversation_id, external_user=ask.external_user)
+    leaf_id = conversation.leaf_id
+    if ask.after_id is not None:
+        leaf_id = models.parse_id(ask.after_id)
+        if not await models.Message.filter(id=leaf_id, conversation_id=conversation.id).exists():
+            raise NotFound("message", ask.after_id)
+    return conversation, await conversations.path_to(leaf_id, limit=prompt.HISTORY_MESSAGES)
+
+
+async def _spec(
+    principal: Principal,
+    ask: Ask,
+    conversation: models.Conversation | None,
+    sampling: Sampling,
+    instructions: str | None,
+) -> AgentSpec:
+    model = None
+    if ask.model_id is not None:
+        model = await catalog.find(principal, ask.model_id)
+    elif conversation is not None and conversation.model_id is not None:
+        model = await catalog.visible_to(principal).get_or_none(id=conversation.model_id).prefetch_related("provider")
+    model = model or await catalog.default_model(principal)
+    return AgentSpec(model, model.provider.name, instructions, sampling)
+
+
+def _rows(
+    principal: Principal,
+    ask: Ask,
+    conversation: models.Conversation,
+    spec: AgentSpec,
+    history: Sequence[models.Message],
+) -> tuple[models.Turn, models.Message]:
+    question = models.Message(
+        workspace_id=principal.workspace_id,
+        conversation_id=conversation.id,
+        parent_id=history[-1].id if history else None,
+        role="user",
+        parts=[{"type": "text", "text": ask.text}],
+        text=ask.text,
+    )
+    turn = models.Turn(
+        workspace_id=principal.workspace_id,
+        conversation_id=conversation.id,
+        model_id=spec.model.id,
+        question_id=question.id,
+        answer_id=models.new_id(models.Kind.MESSAGE),
+        continues=ask.after_id is None,
+        action=ask.action,
+        provider_name=spec.provider_name,
+        model_name=spec.model.name,
+        external_user=conversation.external_user,
+        api_key_id=principal.key_id,
+    )
+    question.turn_id = turn.id
+    return turn, question

@@ -1,0 +1,291 @@
+"""How a turn ends: answer, usage, status and last event in one transaction, once, whoever does it."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+import asyncpg
+import orjson
+
+import models
+from domain import conversations, usage
+from domain.turns.events import (
+    ReasoningAdded,
+    TextAdded,
+    ToolCalled,
+    ToolReturned,
+    TurnEvent,
+    TurnFacts,
+    TurnFailed,
+    TurnFinished,
+    TurnOutcome,
+    encode,
+)
+from domain.turns.log import CHANNEL, TurnLog
+from domain.turns.prompt import estimate_tokens
+from engine.events import Usage
+from models.database import connection, transaction
+
+__all__ = ["Ending", "end", "interrupt_expired", "parts_of", "text_of"]
+
+_FAILURES = (models.TurnStatus.FAILED, models.TurnStatus.INTERRUPTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What is known when the model has said its last word. `usage` is None when the provider did not report it."""
+
+    status: models.TurnStatus
+    parts: list[models.Part]
+    usage: Usage | None
+    last_event: TurnEvent
+    unsaved: Sequence[TurnEvent]
+    error_code: str | None = None
+    error_message: str | None = None
+    first_token_at: datetime | None = None
+    response_ms: float | None = None
+
+
+async def end(turn: models.Turn, ending: Ending) -> TurnOutcome | None:
+    """Nothing when the turn has been ended already, or its conversation deleted: then nothing is written either."""
+    async with transaction(), connection() as bare:
+        question = await _close_turn(bare, turn, ending)
+        if question is None:
+            return None
+        answer = _answer(turn, ending)
+        await _extend_conversation(bare, turn, answer, question, ending)
+        await _record_usage(bare, turn, ending, question["text"])
+        await _save_last_events(bare, turn, ending)
+    conversation = await models.Conversation.get(id=turn.conversation_id)
+    turn.status, turn.finished_at = ending.status, datetime.fromtimestamp(ending.last_event.moment, UTC)
+    turn.first_token_at, turn.response_ms = ending.first_token_at, ending.response_ms
+    turn.error_code, turn.error_message = ending.error_code, ending.error_message
+    turn.last_sequence = ending.last_event.sequence
+    return TurnOutcome(turn, conversation, answer)
+
+
+async def _close_turn(bare: asyncpg.Connection, turn: models.Turn, ending: Ending) -> asyncpg.Record | None:
+    """The question, if the turn was still ours to end."""
+    return await bare.fetchrow(
+        """
+        WITH closed AS (
+            UPDATE turns SET status = $3, finished_at = to_timestamp($4), first_token_at = $5, response_ms = $6,
+                             last_sequence = $7, error_code = $8, error_message = $9
+            WHERE id = $1 AND owner = $2 AND status = 'RUNNING' RETURNING question_id
+        )
+        SELECT messages.id, messages.parent_id, messages.text FROM closed JOIN messages ON messages.id = question_id
+        """,
+        turn.id,
+        turn.owner,
+        ending.status.value,
+        ending.last_event.moment,
+        ending.first_token_at,
+        ending.response_ms,
+        ending.last_event.sequence,
+        ending.error_code,
+        ending.error_message,
+    )
+
+
+def _answer(turn: models.Turn, ending: Ending) -> models.Message | None:
+    if not ending.parts and ending.status is not models.TurnStatus.COMPLETED:
+        return None
+    return models.Message(
+        id=turn.answer_id,
+        workspace_id=turn.workspace_id,
+        conversation_id=turn.conversation_id,
+        parent_id=turn.question_id,
+        turn_id=turn.id,
+        role="assistant",
+        parts=ending.parts,
+        text=text_of(ending.parts),
+        created_at=datetime.fromtimestamp(ending.last_event.moment, UTC),
+    )
+
+
+async def _extend_conversation(
+    bare: asyncpg.Connection,
+    turn: models.Turn,
+    answer: models.Message | None,
+    question: asyncpg.Record,
+    ending: Ending,
+) -> None:
+    """A question that got no answer at all stays a side branch: nothing is lost, and the model never sees it again."""
+    if answer is None:
+        return
+    leaf_id: UUID | None = await bare.fetchval(
+        "SELECT leaf_id FROM conversations WHERE id = $1 FOR UPDATE", turn.conversation_id
+    )
+    await bare.execute(
+        "INSERT INTO messages (id, workspace_id, conversation_id, parent_id, turn_id, role, parts, text, created_at)"
+        " VALUES ($1, $2, $3, $4, $5, 'assistant', $6::text::jsonb, $7, $8)",
+        answer.id,
+        answer.workspace_id,
+        answer.conversation_id,
+        answer.parent_id,
+        answer.turn_id,
+        orjson.dumps(answer.parts).decode(),
+        answer.text,
+        answer.created_at,
+    )
+    if turn.continues and leaf_id != question["parent_id"]:
+        # Another turn of this conversation ended meanwhile: this one comes after it, so that neither is hidden.
+        await bare.execute("UPDATE messages SET parent_id = $2 WHERE id = $1", question["id"], leaf_id)
+    added = await _length(bare, answer.id) if not turn.continues else None
+    await bare.execute(
+        """
+        UPDATE conversations SET leaf_id = $2, last_activity_at = $3, last_response_ms = $4,
+               title = coalesce(title, $5), model_id = coalesce(model_id, $6),
+               message_count = coalesce($7, message_count + 2)
+        WHERE id = $1
+        """,
+        turn.conversation_id,
+        answer.id,
+        answer.created_at,
+        ending.response_ms,
+        conversations.title_from(question["text"]),
+        turn.model_id,
+        added,
+    )
+
+
+async def _length(bare: asyncpg.Connection, leaf_id: UUID) -> int:
+    """How many messages the branch has that the conversation now continues."""
+    found: int = await bare.fetchval(
+        """
+        WITH RECURSIVE path AS (
+            SELECT id, parent_id FROM messages WHERE id = $1
+            UNION ALL SELECT m.id, m.parent_id FROM path JOIN messages m ON m.id = path.parent_id
+        ) SELECT count(*) FROM path
+        """,
+        leaf_id,
+    )
+    return found
+
+
+async def _record_usage(bare: asyncpg.Connection, turn: models.Turn, ending: Ending, question: str) -> None:
+    """Reported by the provider, else estimated and marked as that; what never reached the provider used nothing."""
+    model = await bare.fetchrow("SELECT vendor, input_price, output_price FROM models WHERE id = $1", turn.model_id)
+    used = ending.usage or _estimate(ending, question)
+    price = models.Model(
+        input_price=model["input_price"] if model else None, output_price=model["output_price"] if model else None
+    )
+    await bare.execute(
+        """
+        INSERT INTO usage_records (id, workspace_id, turn_id, api_key_id, external_user, provider_name, model_name,
+                                   vendor, action, input_tokens, output_tokens, cached_tokens, estimated, cost,
+                                   success, error_code, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, to_timestamp($17))
+        ON CONFLICT (turn_id) DO NOTHING
+        """,
+        models.new_id(models.Kind.USAGE),
+        turn.workspace_id,
+        turn.id,
+        turn.api_key_id,
+        turn.external_user,
+        turn.provider_name,
+        turn.model_name,
+        model["vendor"] if model else "unknown",
+        turn.action,
+        used.input_tokens,
+        used.output_tokens,
+        used.cached_tokens,
+        used.estimated,
+        usage.cost_of(used, price),
+        ending.status not in _FAILURES,
+        ending.error_code,
+        ending.last_event.moment,
+    )
+
+
+def _estimate(ending: Ending, question: str) -> Usage:
+    if not ending.parts and ending.status is models.TurnStatus.FAILED:
+        return Usage(0, 0)
+    written = "".join(part.get("text", "") + part.get("arguments", "") for part in ending.parts)
+    return Usage(estimate_tokens(question), estimate_tokens(written) if written else 0, estimated=True)
+
+
+async def _save_last_events(bare: asyncpg.Connection, turn: models.Turn, ending: Ending) -> None:
+    events = [*ending.unsaved, ending.last_event]
+    await bare.execute(
+        """
+        WITH saved AS (
+            INSERT INTO turn_events (turn_id, first_sequence, last_sequence, events, created_at)
+            VALUES ($1, $2, $3, $4, now()) ON CONFLICT DO NOTHING
+        )
+        SELECT pg_notify($5, $6)
+        """,
+        turn.id,
+        events[0].sequence,
+        events[-1].sequence,
+        encode(events),
+        CHANNEL,
+        str(turn.id),
+    )
+
+
+async def interrupt_expired(log: TurnLog) -> int:
+    """End the turns whose process is gone, with all the text that was saved; how many they were."""
+    expired = await models.Turn.filter(status=models.TurnStatus.RUNNING, lease_expires_at__lt=datetime.now(UTC)).limit(
+        100
+    )
+    for turn in expired:
+        events: list[TurnEvent] = []
+        while more := await log.read(turn, events[-1].sequence if events else 0):
+            events += more
+        await end(turn, _interruption(turn, events))
+    return len(expired)
+
+
+def _interruption(turn: models.Turn, events: list[TurnEvent]) -> Ending:
+    was_cancelled = turn.cancel_requested_at is not None
+    status = models.TurnStatus.CANCELLED if was_cancelled else models.TurnStatus.INTERRUPTED
+    last = TurnFinished if was_cancelled else TurnFailed
+    spoken = [event for event in events if isinstance(event, TextAdded | ReasoningAdded)]
+    return Ending(
+        status,
+        parts_of(events),
+        None,
+        last(TurnFacts.of(turn), events[-1].sequence + 1 if events else 1, time.time()),
+        [],
+        None if was_cancelled else "interrupted",
+        None if was_cancelled else "The process that made this answer ended before it was complete.",
+        spoken[0].at if spoken else None,
+    )
+
+
+def parts_of(events: Sequence[TurnEvent]) -> list[models.Part]:
+    """The message that these events make."""
+    parts: list[models.Part] = []
+    pieces: list[str] = []
+    kind = ""
+
+    def end_run() -> None:
+        if pieces:
+            parts.append({"type": kind, "text": "".join(pieces)})
+            pieces.clear()
+
+    for event in events:
+        match event:
+            case TextAdded() | ReasoningAdded():
+                event_kind = "text" if isinstance(event, TextAdded) else "reasoning"
+                if event_kind != kind:
+                    end_run()
+                    kind = event_kind
+                pieces.append(event.text)
+            case ToolCalled():
+                end_run()
+                parts.append(
+                    {"type": "tool_call", "call_id": event.call_id, "tool": event.tool, "arguments": event.arguments}
+                )
+            case ToolReturned():
+                end_run()
+                parts.append({"type": "tool_result", "call_id": event.call_id, "result": event.result})
+    end_run()
+    return parts
+
+
+def text_of(parts: Sequence[models.Part]) -> str:
+    return "".join(part["text"] for part in parts if part["type"] == "text")

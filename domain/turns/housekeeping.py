@@ -1,0 +1,99 @@
+"""What every process does beside serving: keep its leases, listen to the others, end what a dead one left behind."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+from domain.keys import REVOKED, Keys
+from domain.notifications import Listener
+from domain.turns import ending
+from domain.turns.log import CHANNEL
+from domain.turns.turns import Turns
+from models import database
+from models.database import connection
+
+__all__ = ["Housekeeping"]
+
+_logger = logging.getLogger(__name__)
+
+
+class Housekeeping:
+    def __init__(self, turns: Turns, keys: Keys, *, keep_events_hours: float = 48) -> None:
+        self._turns, self._keys, self._keep_events_hours = turns, keys, keep_events_hours
+        self._listener = Listener({CHANNEL: self._turn_changed, REVOKED: keys.forget}, resumed=self._listen_again)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def open(self) -> None:
+        lease = self._turns.options.lease_seconds
+        self._listener.open()
+        self._tasks = [
+            asyncio.create_task(_every(lease / 4, self.renew_leases), name="leases"),
+            asyncio.create_task(_every(lease / 3, self.end_expired), name="expired turns"),
+            asyncio.create_task(_every(30, self._keys.write_uses), name="key uses"),
+            asyncio.create_task(_every(3600, self.forget_old_events), name="old turn events"),
+        ]
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._listener.close()
+        await self._keys.write_uses()
+
+    async def listening(self) -> None:
+        """Wait until other processes are heard."""
+        await self._listener.listening.wait()
+
+    async def renew_leases(self) -> None:
+        """Also hears of cancellations whose notification was lost, and of turns that are no longer ours."""
+        ids = list(self._turns.running)
+        if not ids:
+            return
+        async with connection() as bare:
+            rows = await bare.fetch(
+                "UPDATE turns SET lease_expires_at = now() + make_interval(secs => $3)"
+                " WHERE id = ANY($1::uuid[]) AND owner = $2 AND status = 'RUNNING' RETURNING id, cancel_requested_at",
+                ids,
+                self._turns.owner,
+                self._turns.options.lease_seconds,
+            )
+        ours = {row["id"]: row["cancel_requested_at"] for row in rows}
+        for id in ids:
+            if id not in ours and (run := self._turns.running.get(id)) is not None:
+                run.lose()
+            elif ours.get(id) is not None:
+                self._turns.cancel_here(id)
+
+    async def end_expired(self) -> None:
+        await ending.interrupt_expired(self._turns.log)
+
+    async def forget_old_events(self) -> None:
+        """The answers stay; what goes is the means to watch them being made once more."""
+        async with connection() as bare:
+            await bare.execute(
+                "DELETE FROM turn_events WHERE created_at < now() - make_interval(secs => $1)",
+                self._keep_events_hours * 3600,
+            )
+
+    def _turn_changed(self, payload: str) -> None:
+        if payload.startswith("cancel:"):
+            self._turns.cancel_here(UUID(payload.removeprefix("cancel:")))
+            return
+        for id in payload.split(","):
+            self._turns.log.notified(UUID(id))
+
+    def _listen_again(self) -> None:
+        self._turns.log.notified_of_all()
+        self._keys.forget_all()
+
+
+async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await work()
+        except database.Unreachable as exc:
+            _logger.warning("housekeeping waits for the database: %s", exc)
+        except Exception:  # One bad round must not end the rounds.
+            _logger.exception("housekeeping failed")
+        await asyncio.sleep(seconds)

@@ -1,0 +1,48 @@
+"""From a question and what was said before it to what the model is asked."""
+
+from collections.abc import Sequence
+
+import models
+from domain.agents import AgentSpec
+from engine import chat
+
+__all__ = ["HISTORY_MESSAGES", "estimate_tokens", "gather"]
+
+# More than any context window holds in practice; what is older is not even read.
+HISTORY_MESSAGES = 200
+
+_DEFAULT_WINDOW = 8192
+
+
+def gather(spec: AgentSpec, history: Sequence[models.Message], question: str) -> chat.ChatRequest:
+    """Instructions and question always go in, then as much of the history as the context window takes, newest first."""
+    instructions = (chat.Message.system(spec.instructions),) if spec.instructions else ()
+    room = (spec.model.context_window or _DEFAULT_WINDOW) - (spec.sampling.max_tokens or 0)
+    room -= estimate_tokens(question) + estimate_tokens(spec.instructions or "")
+    remembered: list[chat.Message] = []
+    for message in reversed(history):
+        room -= estimate_tokens(message.text)
+        if room < 0:
+            break
+        remembered.append(_as_asked(message))
+    # A conversation that begins with an answer confuses models: its question did not fit any more.
+    while remembered and remembered[-1].role is not chat.Role.USER:
+        remembered.pop()
+    return chat.ChatRequest(
+        model=spec.model.name,
+        messages=(*instructions, *reversed(remembered), chat.Message.user(question)),
+        tools=tuple(chat.Tool(tool.name, tool.description, tool.parameters) for tool in spec.tools.values()),
+        temperature=spec.sampling.temperature,
+        max_tokens=spec.sampling.max_tokens,
+    )
+
+
+def estimate_tokens(text: str) -> int:
+    """Four characters make about one token, and a message costs a few of its own."""
+    return len(text) // 4 + 4
+
+
+def _as_asked(message: models.Message) -> chat.Message:
+    if message.role == "user":
+        return chat.Message.user(message.text)
+    return chat.Message.assistant(message.text)

@@ -1,0 +1,212 @@
+"""One turn while it runs in this process."""
+
+import asyncio
+import logging
+import time
+from contextlib import aclosing
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any  # Tool results are open JSON.
+
+import orjson
+
+import models
+from domain.turns import ending
+from domain.turns.beginning import Begun
+from domain.turns.events import (
+    ReasoningAdded,
+    TextAdded,
+    ToolCalled,
+    ToolReturned,
+    TurnEvent,
+    TurnFailed,
+    TurnFinished,
+    TurnOutcome,
+    TurnStarted,
+)
+from domain.turns.log import TurnLog
+from engine import ChatRequest, Engine, chat
+from engine.events import Reasoning, Text, ToolCall, Usage
+from errors import Conflict, PlatformError, Unavailable
+from models import database
+
+__all__ = ["Run"]
+
+_logger = logging.getLogger(__name__)
+
+# How long the end of a turn waits for a database that is away.
+_ENDING_SECONDS = 60.0
+
+
+class Run:
+    def __init__(self, begun: Begun, engine: Engine, log: TurnLog, *, stream: bool) -> None:
+        self._begun, self._engine, self._log, self._stream = begun, engine, log, stream
+        self.turn = begun.turn
+        self.live = log.begin(begun.turn)
+        self.error: PlatformError | None = None
+        self._said: list[TurnEvent] = []
+        self._usage: Usage | None = None
+        self._first_token_at: datetime | None = None
+        self._stopping: models.TurnStatus | None = None
+        self._asking = False
+        self._lost = False
+        self._began = time.perf_counter()
+        self.live.append(TurnStarted(self.live.facts, 1, time.time()))
+        self.task = asyncio.create_task(self._run(), name=f"turn {begun.turn.id}")
+
+    def stop(self, status: models.TurnStatus) -> None:
+        """End it early, with what it has. What has begun to end already ends as it was going to."""
+        if self._stopping is not None or self.task.done():
+            return
+        self._stopping = status
+        # Not before the task has taken its first step, nor while it writes the end: neither may be torn.
+        if self._asking:
+            self.task.cancel()
+
+    def lose(self) -> None:
+        """Another process has ended this turn: stop, and write nothing."""
+        self._lost = True
+        self.stop(models.TurnStatus.INTERRUPTED)
+
+    async def _run(self) -> TurnOutcome:
+        try:
+            if self._stopping is None:
+                self._asking = True
+                await self._ask()
+        except asyncio.CancelledError:
+            self._stopping = self._stopping or models.TurnStatus.INTERRUPTED
+        except PlatformError as exc:
+            self.error = exc
+        except Exception:  # A bug of ours must end this turn only, and be seen.
+            _logger.exception("turn failed", extra={"turn_id": self.live.facts.turn_id})
+            self.error = Unavailable("The answer could not be completed because of an internal error")
+        self._asking = False
+        try:
+            return await self._end()
+        finally:
+            self._log.end(self.turn.id)
+
+    async def _ask(self) -> None:
+        """Ask, run the tools that are called, and ask again, until the model answers with words alone."""
+        request, tools = self._begun.request, self._begun.spec.tools
+        for _ in range(self._begun.spec.max_rounds):
+            calls, text = await self._listen(request)
+            if not calls or not tools:
+                return
+            results = [await self._call(call) for call in calls]
+            answered = chat.Message.assistant(text, tool_calls=tuple(calls))
+            request = replace(request, messages=(*request.messages, answered, *results))
+
+    async def _listen(self, request: ChatRequest) -> tuple[list[ToolCall], str]:
+        facts, live, said = self.live.facts, self.live, self._said
+        calls: list[ToolCall] = []
+        pieces: list[str] = []
+        sequence = live.last_sequence
+        provider = self._begun.spec.provider_name
+        async with aclosing(self._engine.chat(provider, request, stream=self._stream)) as events:
+            async for event in events:
+                now = time.time()
+                match event:
+                    case Text():
+                        made: TurnEvent = TextAdded(facts, sequence + 1, now, event.text)
+                        pieces.append(event.text)
+                    case Reasoning():
+                        made = ReasoningAdded(facts, sequence + 1, now, event.text)
+                    case ToolCall():
+                        made = ToolCalled(facts, sequence + 1, now, event.id, event.name, event.arguments)
+                        calls.append(event)
+                    case Usage():
+                        self._usage = _sum(self._usage, event)
+                        continue
+                    case _:
+                        continue
+                if self._first_token_at is None:
+                    self._first_token_at = datetime.fromtimestamp(now, UTC)
+                sequence += 1
+                said.append(made)
+                live.append(made)
+        return calls, "".join(pieces)
+
+    async def _call(self, call: ToolCall) -> chat.Message:
+        result = await self._result_of(call)
+        made = ToolReturned(self.live.facts, self.live.last_sequence + 1, time.time(), call.id, result)
+        self._said.append(made)
+        self.live.append(made)
+        return chat.Message.tool_result(call.id, result if isinstance(result, str) else orjson.dumps(result).decode())
+
+    async def _result_of(self, call: ToolCall) -> Any:
+        """The model is told what went wrong, and may do better."""
+        tool = self._begun.spec.tools.get(call.name)
+        if tool is None:
+            return {"error": f"There is no tool {call.name!r}."}
+        try:
+            arguments = orjson.loads(call.arguments or "{}")
+        except orjson.JSONDecodeError:
+            return {"error": "The arguments are not valid JSON."}
+        try:
+            return await tool.run(arguments)
+        except PlatformError as exc:
+            return {"error": str(exc)}
+
+    # ---------------------------------------------------------------- the end
+
+    async def _end(self) -> TurnOutcome:
+        status = self._status()
+        event_type = TurnFailed if status in (models.TurnStatus.FAILED, models.TurnStatus.INTERRUPTED) else TurnFinished
+        if status is models.TurnStatus.INTERRUPTED and self.error is None:
+            self.error = Unavailable("The server stopped before the answer was complete")
+        last = event_type(self.live.facts, self.live.last_sequence + 1, time.time())
+        response_ms = round((time.perf_counter() - self._began) * 1000, 1)
+        outcome = None
+        if not self._lost:
+            outcome = await self._write(
+                ending.Ending(
+                    status,
+                    ending.parts_of(self._said),
+                    self._usage,
+                    last,
+                    self.live.unsaved(),
+                    self.error.code if self.error else None,
+                    str(self.error) if self.error else None,
+                    self._first_token_at,
+                    response_ms,
+                )
+            )
+        if outcome is None:
+            # Whoever ended it wrote the last event; readers here go on from what is saved.
+            self.error = self.error or Conflict("The turn was ended elsewhere")
+            return TurnOutcome(self.turn, self._begun.conversation, None)
+        last.outcome = outcome
+        self.live.append(last)
+        self.live.mark_saved(last.sequence)
+        return outcome
+
+    def _status(self) -> models.TurnStatus:
+        if self.error is not None:
+            return models.TurnStatus.FAILED
+        return self._stopping or models.TurnStatus.COMPLETED
+
+    async def _write(self, how: ending.Ending) -> TurnOutcome | None:
+        deadline = time.monotonic() + _ENDING_SECONDS
+        pause = 0.1
+        while True:
+            try:
+                return await ending.end(self.turn, how)
+            except database.Unreachable as exc:
+                if time.monotonic() > deadline:
+                    _logger.error("turn could not be saved", extra={"turn_id": self.live.facts.turn_id}, exc_info=exc)
+                    self.error = Unavailable("The answer could not be saved")
+                    return None
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 2.0)
+
+
+def _sum(one: Usage | None, other: Usage) -> Usage:
+    if one is None:
+        return other
+    return Usage(
+        one.input_tokens + other.input_tokens,
+        one.output_tokens + other.output_tokens,
+        one.cached_tokens + other.cached_tokens,
+        one.estimated or other.estimated,
+    )

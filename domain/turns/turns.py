@@ -1,0 +1,146 @@
+"""The one way in which an answer is made, whoever asks and however it is read."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from enum import StrEnum
+from uuid import UUID, uuid4
+
+import models
+from domain.agents import Sampling
+from domain.identity import Principal
+from domain.turns.beginning import Ask, begin
+from domain.turns.events import TurnEvent, TurnOutcome
+from domain.turns.log import CHANNEL, TurnLog
+from domain.turns.run import Run
+from engine import Engine
+from errors import Invalid, NotConfigured, NotFound
+from models.database import connection
+
+__all__ = ["Options", "Turns", "WhenReaderLeaves"]
+
+
+class WhenReaderLeaves(StrEnum):
+    CANCEL = "CANCEL"
+    CONTINUE = "CONTINUE"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    sampling: Sampling = field(default_factory=Sampling)
+    instructions: str | None = None
+    lease_seconds: float = 12.0
+    question_characters: int = 400_000
+    # Why no turn can begin, as the operator has to read it. Everything else works.
+    problems: tuple[str, ...] = ()
+
+
+class Turns:
+    """Starts, follows and stops turns. `finished` is told of each turn that ended here, for the operator's figures."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        log: TurnLog,
+        options: Options,
+        *,
+        finished: Callable[[TurnOutcome], object] | None = None,
+    ) -> None:
+        self._engine, self.log, self.options, self._finished = engine, log, options, finished
+        # Whose lease a turn is under; a process that starts again is another one.
+        self.owner = uuid4()
+        self.running: dict[UUID, Run] = {}
+
+    async def start(self, principal: Principal, ask: Ask) -> models.Turn:
+        return (await self._begin(principal, ask)).turn
+
+    async def reply(self, principal: Principal, ask: Ask) -> TurnOutcome:
+        """The whole answer. Whoever stops waiting for it stops it."""
+        run = await self._begin(principal, ask)
+        try:
+            outcome = await asyncio.shield(run.task)
+        except asyncio.CancelledError:
+            run.stop(models.TurnStatus.CANCELLED)
+            raise
+        if run.error is not None:
+            raise run.error
+        return outcome
+
+    async def stream(
+        self, principal: Principal, ask: Ask, when_reader_leaves: WhenReaderLeaves
+    ) -> AsyncGenerator[TurnEvent, None]:
+        run = await self._begin(principal, ask)
+        try:
+            async with aclosing(self.log.follow(run.turn)) as events:
+                async for event in events:
+                    yield event
+        finally:
+            if when_reader_leaves is WhenReaderLeaves.CANCEL:
+                run.stop(models.TurnStatus.CANCELLED)
+
+    async def follow(self, principal: Principal, turn_id: str, after: int) -> AsyncGenerator[TurnEvent, None]:
+        if after < 0:
+            raise Invalid("after", "must not be negative")
+        turn = await self.find(principal, turn_id)
+        async with aclosing(self.log.follow(turn, after)) as events:
+            async for event in events:
+                yield event
+
+    async def find(self, principal: Principal, turn_id: str) -> models.Turn:
+        id = models.parse_id(turn_id)
+        turn = await models.Turn.get_or_none(id=id, workspace_id=principal.workspace_id) if id else None
+        if turn is None:
+            raise NotFound("turn", turn_id)
+        return turn
+
+    async def cancel(self, principal: Principal, turn_id: str) -> models.Turn:
+        """Stop a turn in whichever process it runs, and wait until it has stopped. Twice is as good as once."""
+        turn = await self.find(principal, turn_id)
+        if (run := self.running.get(turn.id)) is not None:
+            run.stop(models.TurnStatus.CANCELLED)
+            await asyncio.wait([run.task])
+        elif turn.status is models.TurnStatus.RUNNING:
+            async with connection() as bare:
+                await bare.execute("UPDATE turns SET cancel_requested_at = now() WHERE id = $1", turn.id)
+                await bare.execute("SELECT pg_notify($1, $2)", CHANNEL, f"cancel:{turn.id}")
+            # Whoever runs it stops it, or its lease runs out and it is ended for them.
+            async with aclosing(self.log.follow(turn, turn.last_sequence)) as events:
+                async for _ in events:
+                    pass
+        await turn.refresh_from_db()
+        return turn
+
+    def cancel_here(self, turn_id: UUID) -> None:
+        if (run := self.running.get(turn_id)) is not None:
+            run.stop(models.TurnStatus.CANCELLED)
+
+    async def close(self) -> None:
+        """The process is going: every answer keeps what it has."""
+        runs = list(self.running.values())
+        for run in runs:
+            run.stop(models.TurnStatus.INTERRUPTED)
+        if runs:
+            await asyncio.wait([run.task for run in runs])
+
+    async def _begin(self, principal: Principal, ask: Ask) -> Run:
+        if self.options.problems:
+            raise NotConfigured(self.options.problems[0].rstrip("."))
+        if len(ask.text) > self.options.question_characters:
+            raise Invalid("text", f"must not be longer than {self.options.question_characters:,} characters")
+        begun = await begin(
+            principal,
+            ask,
+            sampling=self.options.sampling,
+            instructions=self.options.instructions,
+            owner=self.owner,
+            lease_seconds=self.options.lease_seconds,
+        )
+        run = self.running[begun.turn.id] = Run(begun, self._engine, self.log, stream=ask.stream)
+        run.task.add_done_callback(lambda task: self._ended(run))
+        return run
+
+    def _ended(self, run: Run) -> None:
+        self.running.pop(run.turn.id, None)
+        if self._finished is not None and not run.task.cancelled() and run.task.exception() is None:
+            self._finished(run.task.result())

@@ -1,0 +1,109 @@
+"""What was used and what it cost."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+import models
+from domain.identity import Principal
+from engine.events import Usage
+from models.database import connection
+
+__all__ = ["ModelUse", "TimeRange", "UsageStatistics", "cost_of", "recent", "statistics"]
+
+_MILLION = Decimal(1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRange:
+    """Both ends are included; a missing one is open."""
+
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUse:
+    model_id: str
+    vendor: str
+    requests: int
+    tokens: int
+    cost: float
+    percentage: float
+
+
+@dataclass(frozen=True, slots=True)
+class UsageStatistics:
+    input_tokens: int
+    output_tokens: int
+    total_cost: float
+    total_requests: int
+    success_rate: float
+    models: list[ModelUse]
+    range: TimeRange
+    external_user: str | None
+
+    @property
+    def total_tokens(self) -> int:
+        return self.input_tokens + self.output_tokens
+
+
+def cost_of(usage: Usage, model: models.Model) -> Decimal:
+    price_in, price_out = model.input_price or Decimal(0), model.output_price or Decimal(0)
+    return (usage.input_tokens * price_in + usage.output_tokens * price_out) / _MILLION
+
+
+async def statistics(principal: Principal, range: TimeRange, external_user: str | None) -> UsageStatistics:
+    async with connection() as bare:
+        rows = await bare.fetch(
+            """
+            SELECT model_name, vendor, count(*) AS requests, sum(input_tokens) AS input, sum(output_tokens) AS output,
+                   sum(cost) AS cost, count(*) FILTER (WHERE success) AS successes
+            FROM usage_records
+            WHERE workspace_id = $1 AND ($2::timestamptz IS NULL OR created_at >= $2)
+              AND ($3::timestamptz IS NULL OR created_at <= $3) AND ($4::text IS NULL OR external_user = $4)
+            GROUP BY model_name, vendor ORDER BY requests DESC, model_name
+            """,
+            principal.workspace_id,
+            range.start,
+            range.end,
+            external_user,
+        )
+    requests = sum(row["requests"] for row in rows)
+    return UsageStatistics(
+        input_tokens=sum(row["input"] for row in rows),
+        output_tokens=sum(row["output"] for row in rows),
+        total_cost=float(sum((row["cost"] for row in rows), Decimal(0))),
+        total_requests=requests,
+        success_rate=_percentage(sum(row["successes"] for row in rows), requests) if requests else 100.0,
+        models=[
+            ModelUse(
+                model_id=row["model_name"],
+                vendor=row["vendor"],
+                requests=row["requests"],
+                tokens=row["input"] + row["output"],
+                cost=float(row["cost"]),
+                percentage=_percentage(row["requests"], requests),
+            )
+            for row in rows
+        ],
+        range=range,
+        external_user=external_user,
+    )
+
+
+async def recent(
+    principal: Principal, range: TimeRange, external_user: str | None, limit: int
+) -> list[models.UsageRecord]:
+    found = models.UsageRecord.filter(workspace_id=principal.workspace_id)
+    if range.start is not None:
+        found = found.filter(created_at__gte=range.start)
+    if range.end is not None:
+        found = found.filter(created_at__lte=range.end)
+    if external_user is not None:
+        found = found.filter(external_user=external_user)
+    return await found.order_by("-created_at", "-id").limit(limit)
+
+
+def _percentage(part: int, whole: int) -> float:
+    return round(100 * part / whole, 1)

@@ -1,0 +1,119 @@
+"""What nearly every test needs: a real Postgres, an empty workspace, and turns over a scripted model."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any  # Tortoise's credentials are an open dictionary.
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+import models
+from app.postgres import Address
+from domain import catalog
+from domain.catalog import Offer
+from domain.identity import SCOPES, Principal, PrincipalKind
+from domain.keys import Keys
+from domain.turns import Housekeeping, Options, TurnLog, Turns
+from engine import Engine
+from engine.testing import ScriptedProvider
+from models.database import Database, migrate
+from tests.postgres import running_postgres
+
+
+@pytest.fixture(scope="session")
+async def postgres() -> AsyncIterator[Address]:
+    async with running_postgres() as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+async def template(postgres: Address) -> str:
+    """A migrated, empty database; others are copied from it."""
+    await postgres_execute(postgres, "CREATE DATABASE template_palaver")
+    await migrate(credentials(postgres, "template_palaver"))
+    return "template_palaver"
+
+
+@pytest.fixture
+async def database(postgres: Address, template: str) -> AsyncIterator[dict[str, Any]]:
+    """A database of this test's own, open; its credentials are for other processes."""
+    name = f"test_{uuid4().hex}"
+    await postgres_execute(postgres, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+    opened = Database(credentials(postgres, name))
+    await opened.open()
+    try:
+        yield credentials(postgres, name)
+    finally:
+        await opened.close()
+        await postgres_execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def workspace(database: dict[str, Any]) -> models.Workspace:
+    created = await models.Workspace.create(name="local")
+    await catalog.offer(created, OFFER)
+    return created
+
+
+@pytest.fixture
+def principal(workspace: models.Workspace) -> Principal:
+    return principal_of(workspace)
+
+
+OFFER = Offer("scripted", "openai", "http://127.0.0.1:9", "scripted-1", "Scripted", context_window=8192)
+
+
+def principal_of(workspace: models.Workspace) -> Principal:
+    return Principal(workspace.id, PrincipalKind.LOCAL, SCOPES[PrincipalKind.LOCAL])
+
+
+@dataclass(frozen=True)
+class Talk:
+    """Turns as one process has them, over a model that plays back a script."""
+
+    turns: Turns
+    housekeeping: Housekeeping
+    keys: Keys
+    provider: ScriptedProvider
+
+
+MakeTalk = Callable[..., AbstractAsyncContextManager[Talk]]
+
+
+@pytest.fixture
+def process(workspace: models.Workspace) -> MakeTalk:
+    """Several of these beside each other behave like several processes: they share nothing but the database."""
+
+    @asynccontextmanager
+    async def start(provider: ScriptedProvider | None = None, **options: Any) -> AsyncIterator[Talk]:
+        provider = provider or ScriptedProvider()
+        engine, log, keys = Engine({"scripted": provider}), TurnLog(), Keys()
+        turns = Turns(engine, log, Options(**options))
+        housekeeping = Housekeeping(turns, keys)
+        log.open()
+        housekeeping.open()
+        try:
+            await asyncio.wait_for(housekeeping.listening(), 5)
+            yield Talk(turns, housekeeping, keys, provider)
+        finally:
+            await turns.close()
+            await housekeeping.close()
+            await log.close()
+            await engine.close()
+
+    return start
+
+
+def credentials(address: Address, database: str) -> dict[str, Any]:
+    return {"host": address.host, "port": address.port, "user": address.user, "database": database, "password": None}
+
+
+async def postgres_execute(address: Address, statement: str) -> None:
+    keeper = await asyncpg.connect(address.dsn("postgres"))
+    try:
+        await keeper.execute(statement)
+    finally:
+        await keeper.close()
