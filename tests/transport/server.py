@@ -1,0 +1,90 @@
+"""The way in on a real socket, in the loop of the tests."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import HTTPConnection
+
+from errors import Unauthenticated
+from execution import Executor
+from tests.transport import toy
+from transport import GraphQLApp, TransportOptions
+
+
+class _Uvicorn(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@dataclass
+class Served:
+    stage: toy.Stage
+    app: GraphQLApp
+    port: int
+    # Keys that were good once.
+    revoked: set[str]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/graphql"
+
+    @property
+    def socket_url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/graphql"
+
+    def revoke(self, key: str) -> None:
+        self.revoked.add(key)
+        self.app.recheck()
+
+
+@contextlib.asynccontextmanager
+async def served(options: TransportOptions | None = None, **config: Any) -> AsyncIterator[Served]:
+    stage, revoked = toy.Stage(), set[str]()
+
+    async def open_context(connection: HTTPConnection, key: str | None) -> toy.Context:
+        key = key or connection.headers.get("authorization", "").removeprefix("Bearer ") or "nobody"
+        if key == "wrong" or key in revoked:
+            raise Unauthenticated
+        return toy.Context(key, stage)
+
+    app = GraphQLApp(
+        Executor(toy.schema),
+        open_context,
+        options,
+        still_valid=lambda context: context.principal not in revoked,
+    )
+    server = _Uvicorn(
+        uvicorn.Config(
+            Starlette(routes=app.routes),
+            port=0,
+            log_config=None,
+            ws="websockets-sansio",
+            ws_per_message_deflate=False,
+            lifespan="off",
+            timeout_graceful_shutdown=1,
+            **config,
+        )
+    )
+    running = asyncio.create_task(server.serve())
+    await server.listening.wait()
+    try:
+        yield Served(stage, app, server.servers[0].sockets[0].getsockname()[1], revoked)
+    finally:
+        server.should_exit = True
+        stage.go.set()
+        await running

@@ -1,0 +1,105 @@
+"""An HTTP answer in many pieces: server-sent events and multipart differ only in their framing."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any  # A context is the app's own.
+
+from starlette.types import Send
+
+from errors import Unauthenticated
+from execution import Result, Stage
+from transport.pulse import Pulse, StillValid, ask
+from transport.refusals import as_errors
+
+__all__ = ["Framing", "StreamedAnswer", "failure"]
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    content_type: str
+    opening: bytes
+    frame: Callable[[Result], bytes]
+    heartbeat: bytes
+    closing: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def failure(problem: Exception) -> Result:
+    """A last result that says why there will be no other."""
+    return Result(None, as_errors(problem), refused=Stage.REQUEST)
+
+
+class StreamedAnswer:
+    """Runs in the request's own task: the next event is not asked for before this one is on its way."""
+
+    def __init__(self, framing: Framing, send: Send, pulse: Pulse, *, context: Any, still_valid: StillValid) -> None:
+        self.framing, self.send, self.pulse = framing, send, pulse
+        self.context, self.still_valid = context, still_valid
+        self.quiet = False
+        self.revoked = False
+        self.task: asyncio.Task[Any] | None = None
+
+    async def run(self, results: AsyncGenerator[Result, None]) -> None:
+        frame, send = self.framing.frame, self.send
+        await self.start()
+        last: Result | None = None
+        try:
+            async with aclosing(results):
+                async for result in results:
+                    self.quiet = False
+                    await send({"type": "http.response.body", "body": frame(result), "more_body": True})
+        except asyncio.CancelledError:
+            if not self.revoked or (self.task and self.task.uncancel()):
+                raise
+            last = failure(Unauthenticated("The key of this stream is no longer valid"))
+        except Exception as problem:  # The headers are gone, so the stream itself has to say what happened.
+            last = failure(problem)
+        finally:
+            self.stop()
+        await send({"type": "http.response.body", "body": (frame(last) if last else b"") + self.framing.closing})
+
+    async def hold(self, opened: asyncio.Event) -> None:
+        """Keeps the stream open for others to write to, until the client leaves or its key is revoked."""
+        await self.start()
+        opened.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if not self.revoked or (self.task and self.task.uncancel()):
+                raise
+        finally:
+            self.stop()
+        await self.send({"type": "http.response.body", "body": self.framing.closing})
+
+    async def start(self) -> None:
+        self.task = asyncio.current_task()
+        headers = {
+            "content-type": self.framing.content_type,
+            "cache-control": "no-cache, no-transform",
+            # nginx would collect the whole stream before passing it on.
+            "x-accel-buffering": "no",
+            **self.framing.headers,
+        }
+        raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+        await self.send({"type": "http.response.start", "status": 200, "headers": raw})
+        await self.send({"type": "http.response.body", "body": self.framing.opening, "more_body": True})
+        self.pulse.add(self)
+
+    async def write(self, piece: bytes) -> None:
+        self.quiet = False
+        await self.send({"type": "http.response.body", "body": piece, "more_body": True})
+
+    def stop(self) -> None:
+        self.task = None
+        self.pulse.discard(self)
+
+    async def beat(self) -> None:
+        if self.task is not None:
+            await self.write(self.framing.heartbeat)
+
+    async def recheck(self) -> None:
+        if not await ask(self.still_valid, self.context) and self.task is not None:
+            self.revoked = True
+            self.task.cancel()
