@@ -165,9 +165,11 @@ def _apt_install(package: str) -> bool:
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         return False
     _say(f"Installing the system package {package}")
-    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["update", "-qq"], ["install", "-qq", "-y", "--no-install-recommends", package]):
-        if subprocess.run(["apt-get", *command], env=quiet, stdout=subprocess.DEVNULL, check=False).returncode != 0:
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in (["update"], ["install", "--yes", "--no-install-recommends", package]):
+        attempt = subprocess.run(["apt-get", "-qq", *command], env=env, capture_output=True, text=True, check=False)
+        if attempt.returncode != 0:
+            _complain(attempt.stderr)
             return False
     return True
 

@@ -348,6 +348,8 @@ def _unprivileged(cluster: Path) -> list[str]:
         owner = cluster.stat()
         words += [f"--reuid={owner.st_uid}", f"--regid={owner.st_gid}", "--clear-groups", "--no-new-privs"]
         words += ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+        # Without this, access(2) answers as if the right were gone, and Postgres asks it about its own programs.
+        words += ["--securebits=+no_setuid_fixup"]
     return [*words, "--"]
 
 

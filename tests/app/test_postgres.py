@@ -1,5 +1,7 @@
 import asyncio
+import importlib.util
 import os
+import shutil
 import signal
 import sys
 import textwrap
@@ -13,6 +15,7 @@ import psutil
 import pytest
 from tortoise.backends.base.config_generator import expand_db_url
 
+from app import postgres
 from app.postgres import Address, DirectoryInUse, EmbeddedPostgres, PostgresFailed, Postmaster
 from tests.postgres import CARELESS, running_postgres
 
@@ -166,6 +169,25 @@ async def test_runs_below_any_path(tmp_path: Path, name: str) -> None:
         assert folder.stat().st_mode & 0o077 == 0
 
     assert not folder.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become someone else")
+async def test_root_needs_no_open_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the programs nor the data of the server are where its user could go by itself."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    spec = importlib.util.find_spec(postgres.PACKAGE)
+    assert spec is not None
+    assert spec.origin is not None
+    for part in (postgres.PACKAGE, f"{postgres.PACKAGE}.libs"):
+        shutil.copytree(Path(spec.origin).parents[1] / part, closed / part, symlinks=True)
+    monkeypatch.syspath_prepend(closed)
+
+    async with started(closed / "data") as (_, address):
+        assert await fetch(address, "SELECT 1") == 1
+        server = psutil.Process(running_pid(closed / "data"))
+        assert server.exe().startswith(str(closed))
+        assert server.uids().effective != 0
 
 
 async def test_refuses_a_socket_folder_that_others_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
