@@ -1,0 +1,134 @@
+"""GraphiQL in a real browser without a network: what a person sees, and what the browser had to complain about."""
+
+import json
+
+import pytest_asyncio
+
+from tests.web.browser import Browser, Page
+from tests.web.conftest import Site
+
+EDITOR = ".graphiql-query-editor .view-lines"
+RUN = ".graphiql-execute-button"
+RESPONSE = "(document.querySelector('.graphiql-response .view-lines')?.textContent ?? '').replaceAll('\\u00a0', ' ')"
+ANSWER = "document.querySelector('.palaver-text')?.textContent"
+FIGURES = "(document.querySelector('.palaver-figures')?.textContent ?? '')"
+SCHEMA_IS_HERE = "document.querySelector('button[aria-label^=\"Re-fetch GraphQL schema\"]')?.disabled === false"
+
+
+@pytest_asyncio.fixture
+async def page(chromium: Browser, site: Site) -> Page:
+    page = await chromium.open(f"{site.address}/graphiql")
+    await page.until(f"document.querySelector({json.dumps(EDITOR)}) && {SCHEMA_IS_HERE}")
+    return page
+
+
+async def run(page: Page, document: str) -> None:
+    await page.paste(EDITOR, document)
+    await page.until(f"document.querySelector({json.dumps(RUN)}).ariaLabel.startsWith('Execute')")
+    await page.click(RUN)
+
+
+async def test_runs_a_query(page: Page) -> None:
+    await run(page, "{ me { authorization } }")
+
+    await page.until(f"{RESPONSE}.includes('\"authorization\": null')")
+    assert await page.evaluate("document.title") == "Palaver"
+    assert page.complaints == []
+
+
+async def test_streams_an_answer_word_by_word(page: Page, site: Site) -> None:
+    await run(page, 'subscription { reply(text: "Hi") { __typename sequence ... on TextAdded { text } } }')
+
+    site.pacer.said.put_nowait("Good ")
+    await page.until(f"{ANSWER} === 'Good '")
+    site.pacer.said.put_nowait("morning")
+    site.pacer.said.put_nowait("!")
+    await page.until(f"{ANSWER} === 'Good morning!'")
+    site.pacer.said.put_nowait(None)
+    await page.until(f"{FIGURES}.startsWith('4 events') && {RESPONSE}.includes('TurnFinished')")
+
+    assert page.complaints == []
+
+
+async def test_stopping_ends_the_subscription_at_the_server(page: Page, site: Site) -> None:
+    await run(page, 'subscription { reply(text: "Hi") { ... on TextAdded { text } } }')
+    site.pacer.said.put_nowait("Good ")
+    await page.until(f"{ANSWER} === 'Good '")
+
+    await page.click(RUN)
+
+    await site.pacer.left.wait()
+    assert page.complaints == []
+
+
+async def test_the_key_goes_with_queries_and_sockets(page: Page, site: Site) -> None:
+    await page.write("input[name=key]", "pk_test")
+    await page.click(".palaver-field button[type=submit]")
+
+    await run(page, "{ me { authorization } }")
+    await page.until(f"{RESPONSE}.includes('Bearer pk_test')")
+    await run(page, 'subscription { reply(text: "Hi") { sequence } }')
+    site.pacer.said.put_nowait(None)
+    await page.until(f"{FIGURES}.startsWith('1 event ')")
+
+    assert page.frames[0] == {"type": "connection_init", "payload": {"Authorization": "Bearer pk_test"}}
+
+
+async def test_the_key_lasts_as_long_as_the_tab_unless_remembered(page: Page) -> None:
+    await page.write("input[name=key]", "pk_test")
+    await page.click(".palaver-field button[type=submit]")
+    stored = "[sessionStorage.getItem('palaver.key'), localStorage.getItem('palaver.key')]"
+
+    assert await page.evaluate(stored) == ["pk_test", None]
+    await page.click(".palaver-remember input")
+    assert await page.evaluate(stored) == [None, "pk_test"]
+    await page.click(".palaver-field button[type=button]")
+    assert await page.evaluate(stored) == [None, None]
+
+
+async def test_asks_no_other_origin_for_anything(page: Page, site: Site) -> None:
+    await run(page, 'subscription { reply(text: "Hi") { sequence } }')
+    site.pacer.said.put_nowait(None)
+    await page.until(f"{FIGURES}.startsWith('1 event ')")
+    await page.click("button[aria-label='Show Documentation Explorer']")
+    await page.until("document.querySelector('.graphiql-doc-explorer-content')?.textContent.includes('Subscription')")
+
+    ours = (site.address, site.address.replace("http", "ws", 1))
+    assert [sent.url for sent in page.requests if not sent.url.startswith(ours)] == []
+    assert {sent.url.rpartition(".")[2] for sent in page.requests} >= {"js", "css", "woff2"}
+    assert page.complaints == []
+
+
+async def test_fills_in_what_the_explorer_ticks(page: Page) -> None:
+    await page.paste(EDITOR, "query Who { __typename }")
+    await page.click("button[aria-label='Show GraphiQL Explorer']")
+    await page.click(".graphiql-explorer-me > span")
+    await page.click(".graphiql-explorer-authorization > span")
+
+    await page.until(f"document.querySelector({json.dumps(EDITOR)}).textContent.includes('authorization')")
+    assert page.complaints == []
+
+
+async def test_opens_an_example_in_a_tab_of_its_own(page: Page) -> None:
+    await page.click("button[aria-label='New tab']")
+    await page.click(".palaver-examples li button")
+
+    title = "document.querySelector('.graphiql-tab-active')?.textContent"
+    await page.until(f"{title} && {title} !== '<untitled>'")
+    assert page.complaints == []
+
+
+async def test_a_browser_at_the_graphql_address_lands_here(chromium: Browser, site: Site) -> None:
+    page = await chromium.open(f"{site.address}/graphql")
+
+    await page.until(f"document.querySelector({json.dumps(EDITOR)})")
+    assert await page.evaluate("location.pathname") == "/graphiql"
+
+
+async def test_the_start_page_leads_everywhere(chromium: Browser, site: Site) -> None:
+    page = await chromium.open(f"{site.address}/")
+
+    await page.until("document.readyState === 'complete'")
+    links = await page.evaluate("[...document.links].map((link) => new URL(link.href).pathname)")
+    assert {"/graphiql", "/openapi/informer.json", "/openapi/aivax.json"} <= set(links)
+    assert page.complaints == []
