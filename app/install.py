@@ -96,10 +96,10 @@ def pages() -> None:
     installed, locked = WEB / "node_modules/.installed", _fingerprint([lock])
     if not _is_stamped(installed, locked):
         _say("Installing what the browser pages are built from")
-        _run("npm", "ci", "--no-audit", "--no-fund", cwd=WEB, env=env)
+        _run("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error", cwd=WEB, env=env)
         installed.write_text(locked)
     _say("Building the browser pages")
-    _run("npm", "run", "build", "--silent", cwd=WEB, env=env)
+    _run("npm", "run", "build", "--silent", "--", "--logLevel=warn", cwd=WEB, env=env)
     stamp.write_text(state)
 
 
