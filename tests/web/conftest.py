@@ -9,10 +9,9 @@ import pytest
 import pytest_asyncio
 import uvicorn
 from starlette.applications import Starlette
-from starlette.routing import Route, WebSocketRoute
 
 from tests.web import browser, toy
-from transport.pages import PageFirst, pages
+from transport.pages import pages
 
 DIST = Path(__file__).parents[2] / "web" / "dist"
 
@@ -33,9 +32,7 @@ def built_pages() -> Path:
 @pytest_asyncio.fixture
 async def site(built_pages: Path) -> AsyncIterator[Site]:
     pacer = toy.Pacer()
-    graphql = toy.build(pacer)
-    routes = [*pages(built_pages), Route("/graphql", PageFirst(graphql)), WebSocketRoute("/graphql", graphql)]
-    async with serving(Starlette(routes=routes)) as address:
+    async with serving(Starlette(routes=[*pages(built_pages), *toy.build(pacer).routes])) as address:
         yield Site(address, pacer)
 
 

@@ -29,9 +29,9 @@ async def run(page: Page, document: str) -> None:
 
 
 async def test_runs_a_query(page: Page) -> None:
-    await run(page, "{ me { authorization } }")
+    await run(page, "{ me { key } }")
 
-    await page.until(f"{RESPONSE}.includes('\"authorization\": null')")
+    await page.until(f'{RESPONSE}.includes(\'"key": "nobody"\')')
     assert await page.evaluate("document.title") == "Palaver"
     assert page.complaints == []
 
@@ -65,8 +65,8 @@ async def test_the_key_goes_with_queries_and_sockets(page: Page, site: Site) -> 
     await page.write("input[name=key]", "pk_test")
     await page.click(".palaver-field button[type=submit]")
 
-    await run(page, "{ me { authorization } }")
-    await page.until(f"{RESPONSE}.includes('Bearer pk_test')")
+    await run(page, "{ me { key } }")
+    await page.until(f"{RESPONSE}.includes('pk_test')")
     await run(page, 'subscription { reply(text: "Hi") { sequence } }')
     site.pacer.said.put_nowait(None)
     await page.until(f"{FIGURES}.startsWith('1 event ')")
@@ -103,9 +103,9 @@ async def test_fills_in_what_the_explorer_ticks(page: Page) -> None:
     await page.paste(EDITOR, "query Who { __typename }")
     await page.click("button[aria-label='Show GraphiQL Explorer']")
     await page.click(".graphiql-explorer-me > span")
-    await page.click(".graphiql-explorer-authorization > span")
+    await page.click(".graphiql-explorer-key > span")
 
-    await page.until(f"document.querySelector({json.dumps(EDITOR)}).textContent.includes('authorization')")
+    await page.until(f"document.querySelector({json.dumps(EDITOR)}).textContent.includes('key')")
     assert page.complaints == []
 
 

@@ -1,4 +1,4 @@
-"""A small graph with the manner of the real one, for the pages to talk to before the whole platform is needed."""
+"""A small graph in the manner of the real one, behind the real way in; the test decides when a word is said."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -6,20 +6,32 @@ from dataclasses import dataclass, field
 
 import strawberry
 from starlette.requests import HTTPConnection
-from strawberry.asgi import GraphQL
+
+from execution import Executor
+from transport import GraphQLApp
 
 
 @dataclass
 class Pacer:
-    """The test decides when the next word is said, and sees that the reader left."""
-
     said: asyncio.Queue[str | None] = field(default_factory=asyncio.Queue)
     left: asyncio.Event = field(default_factory=asyncio.Event)
 
 
+@dataclass(frozen=True)
+class Context:
+    principal: str
+    pacer: Pacer
+
+    def fresh(self) -> "Context":
+        return self
+
+
+Info = strawberry.Info[Context, None]
+
+
 @strawberry.type(description="Who is asking.")
 class Principal:
-    authorization: str | None = strawberry.field(description="The header as it came.")
+    key: str
 
 
 @strawberry.interface(description="A step of an answer being made.")
@@ -40,23 +52,30 @@ class TurnFinished(TurnEvent):
 @strawberry.type
 class Query:
     @strawberry.field
-    def me(self, info: strawberry.Info) -> Principal:
-        connection: HTTPConnection = info.context["request"]
-        return Principal(authorization=connection.headers.get("authorization"))
+    def me(self, info: Info) -> Principal:
+        return Principal(key=info.context.principal)
 
 
-def build(pacer: Pacer) -> GraphQL:
-    @strawberry.type
-    class Subscription:
-        @strawberry.subscription
-        async def reply(self, text: str) -> AsyncGenerator[TurnEvent, None]:
-            try:
-                sequence = 0
-                while (word := await pacer.said.get()) is not None:
-                    yield TextAdded(sequence=(sequence := sequence + 1), text=word)
-                yield TurnFinished(sequence=sequence + 1, status="COMPLETED")
-            finally:
-                pacer.left.set()
+@strawberry.type
+class Subscription:
+    @strawberry.subscription
+    async def reply(self, info: Info, text: str) -> AsyncGenerator[TurnEvent, None]:
+        pacer = info.context.pacer
+        try:
+            sequence = 0
+            while (word := await pacer.said.get()) is not None:
+                yield TextAdded(sequence=(sequence := sequence + 1), text=word)
+            yield TurnFinished(sequence=sequence + 1, status="COMPLETED")
+        finally:
+            pacer.left.set()
 
-    schema = strawberry.Schema(Query, subscription=Subscription, types=[TextAdded, TurnFinished])
-    return GraphQL(schema, graphql_ide=None)
+
+schema = strawberry.Schema(Query, subscription=Subscription, types=[TextAdded, TurnFinished])
+
+
+def build(pacer: Pacer) -> GraphQLApp:
+    async def open_context(connection: HTTPConnection, key: str | None) -> Context:
+        header = connection.headers.get("authorization", "").removeprefix("Bearer ")
+        return Context(key or header or "nobody", pacer)
+
+    return GraphQLApp(Executor(schema), open_context)
