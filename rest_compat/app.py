@@ -1,0 +1,174 @@
+"""Serves compiled endpoints: finds the route, reads the key and the request, and answers in the dialect's accent."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Any  # Contexts are opaque here.
+from urllib.parse import quote, unquote
+
+from starlette.requests import HTTPConnection
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
+
+from execution import Executor, Request
+from execution.departure import Departed
+from rest_compat.answers import Answer, Prepared, answer_empty, answer_json
+from rest_compat.bindings import bind
+from rest_compat.bodies import Limits, received
+from rest_compat.compiler import Endpoint
+from rest_compat.cors import allowing
+from rest_compat.dialect import Dialect
+from rest_compat.errors import NoSuchRoute, WrongMethod
+from rest_compat.exchange import Exchange, raw_headers
+from rest_compat.files import answer_file
+from rest_compat.frames import framer
+from rest_compat.incoming import Incoming
+from rest_compat.junctions import Branch, Junction
+from rest_compat.outcomes import failure_of
+from rest_compat.routes import RouteTree, route_key
+from rest_compat.shapes import Fetch, compiled
+from rest_compat.streams import answer_events, answer_lines
+from rest_compat.vocabulary import Form, Place, Source
+
+__all__ = ["OpenContext", "RestApp"]
+
+_LAST_EVENT = (Source(Place.HEADER, "Last-Event-ID"), Source(Place.HEADER, "last-event-id"))
+
+OpenContext = Callable[[HTTPConnection, str | None], Awaitable[Any]]
+
+
+class RestApp:
+    """An ASGI application over the endpoints of all dialects; mount it as the fallback behind other routes."""
+
+    def __init__(
+        self,
+        endpoints: Mapping[Dialect, Sequence[Endpoint]],
+        *,
+        executor: Executor,
+        open_context: OpenContext,
+        limits: Limits | None = None,
+    ) -> None:
+        self._open_context, self._limits = open_context, limits or Limits()
+        self._prefixes = {prefix.rstrip("/"): dialect for dialect in endpoints for prefix in dialect.prefixes}
+        self._routes = _routes(endpoints, executor)
+
+    def owns(self, path: str) -> Dialect | None:
+        """The dialect whose path it is, whether or not there is anything at it."""
+        while path:
+            if (dialect := self._prefixes.get(path)) is not None:
+                return dialect
+            path = path.rpartition("/")[0]
+        return self._prefixes.get("")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope["type"] == "http", "The REST endpoints speak HTTP only."
+        path = (scope.get("raw_path") or quote(scope["path"]).encode()).decode("latin-1")
+        dialect = self.owns(path)
+        if dialect is None:
+            return await PlainTextResponse("Not Found", 404)(scope, receive, send)
+        if dialect.cors is not None:
+            send = allowing(dialect.cors, path, scope, send)
+        exchange = Exchange(scope, receive, send, dialect, path)
+        # The path is cut before it is decoded: an id may hold a slash, written %2F.
+        segments = path.split("/")[1:]
+        found = self._routes.find([unquote(segment) for segment in segments] if "%" in path else segments)
+        if found is None:
+            return await self._refuse(exchange, NoSuchRoute(scope["method"], path))
+        junctions, values = found
+        method = scope["method"]
+        junction = junctions.get("GET" if method == "HEAD" and "HEAD" not in junctions else method)
+        if junction is not None:
+            exchange.parameters = dict(zip(junction.parameters, values, strict=True))
+            return await self._serve(junction, exchange)
+        allowed = _allowed(junctions)
+        if method == "OPTIONS":
+            return await exchange.reply(204, b"", [(b"allow", ", ".join(allowed).encode())])
+        return await self._refuse(exchange, WrongMethod(method, path, allowed))
+
+    async def _serve(self, junction: Junction, exchange: Exchange) -> None:
+        connection = exchange.connection
+        exchange.scope["path_params"] = exchange.parameters
+        try:
+            # Who is asking comes before what is asked: a stranger's body is not even read.
+            context = await self._open_context(connection, junction.dialect.key(connection))
+            async with received(junction.wants, exchange.receive, connection.headers, self._limits) as payload:
+                incoming = Incoming(connection, exchange.parameters, payload.json, payload.parts, payload.raw)
+                branch = junction.choose(incoming)
+                exchange.operation = branch.prepared.endpoint.name
+                variables = bind(branch.prepared.endpoint.bindings, incoming)
+                await branch.answer(branch.prepared, exchange, variables, context)
+        except Departed:
+            return
+        except Exception as error:
+            # Half an answer is cut off rather than ended, so that nobody takes it for a whole one.
+            if exchange.started:
+                raise
+            await self._refuse(exchange, error)
+
+    async def _refuse(self, exchange: Exchange, error: Exception) -> None:
+        await exchange.refuse(failure_of(error, exchange.path, exchange.operation))
+
+
+def _allowed(junctions: Mapping[str, Junction]) -> list[str]:
+    return sorted({*junctions, *(["HEAD"] if "GET" in junctions else []), "OPTIONS"})
+
+
+def _routes(endpoints: Mapping[Dialect, Sequence[Endpoint]], executor: Executor) -> RouteTree[dict[str, Junction]]:
+    tree: RouteTree[dict[str, Junction]] = RouteTree()
+    for dialect, compiled_endpoints in endpoints.items():
+        sharing: dict[tuple[str, tuple[str | None, ...]], list[Endpoint]] = {}
+        for endpoint in compiled_endpoints:
+            sharing.setdefault((endpoint.method, route_key(endpoint.path)), []).append(endpoint)
+        for (method, key), together in sharing.items():
+            node = tree.place(key)
+            node.leaf = {} if node.leaf is None else node.leaf
+            if (other := node.leaf.get(method)) is not None:
+                raise ValueError(f"{method} {together[0].path} belongs to {other.dialect.name} and to {dialect.name}.")
+            node.leaf[method] = Junction(dialect, [_branch(endpoint, dialect, executor) for endpoint in together])
+    return tree
+
+
+def _branch(endpoint: Endpoint, dialect: Dialect, executor: Executor) -> Branch:
+    prepared = Prepared(
+        endpoint=endpoint,
+        dialect=dialect,
+        executor=executor,
+        operation=executor.prepare(Request(endpoint.document, endpoint.name)),
+        shaper=compiled(endpoint.selected.shape, dialect.spell),
+        headers=_headers(endpoint, dialect),
+    )
+    return Branch(prepared, _answer(endpoint, dialect))
+
+
+def _headers(endpoint: Endpoint, dialect: Dialect) -> list[tuple[bytes, bytes]]:
+    headers = {name.lower(): value for name, value in dialect.headers.items()}
+    if endpoint.form is Form.JSON:
+        headers["content-type"] = dialect.json_media_type
+    elif endpoint.form is Form.JSONL:
+        headers["content-type"] = "application/jsonl; charset=utf-8"
+    elif endpoint.form is Form.SSE:
+        # no-transform and the nginx header keep what is in between from holding events back.
+        headers |= {
+            "content-type": "text/event-stream; charset=utf-8",
+            "cache-control": "no-cache, no-transform",
+            "x-accel-buffering": "no",
+        }
+        headers |= {name.lower(): value for name, value in dialect.events.headers.items()}
+    return raw_headers(headers)
+
+
+def _answer(endpoint: Endpoint, dialect: Dialect) -> Answer:
+    if endpoint.form is not Form.SSE:
+        return _ANSWERS[endpoint.form]
+    shape = endpoint.selected.shape
+    assert isinstance(shape, Fetch)  # The one field of a stream is what is streamed.
+    resumable = any(source in _LAST_EVENT for binding in endpoint.bindings for source in binding.sources)
+    frames = framer(shape, endpoint.selected.events, dialect, operation=endpoint.name, resumable=resumable)
+    return partial(answer_events, framer=frames)
+
+
+_ANSWERS: Mapping[Form, Answer] = {
+    Form.JSON: answer_json,
+    Form.JSONL: answer_lines,
+    Form.FILE: answer_file,
+    Form.EMPTY: answer_empty,
+}

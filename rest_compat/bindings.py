@@ -1,0 +1,97 @@
+"""How a request's parts become the variables of an operation."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any  # Request values are open JSON.
+
+from graphql import GraphQLInputType, is_list_type, is_non_null_type
+
+from errors import Invalid
+from rest_compat.errors import BadRequest
+from rest_compat.incoming import MISSING, Incoming
+from rest_compat.values import Reader
+from rest_compat.vocabulary import Limits, Place, Source
+
+__all__ = ["Binding", "bind"]
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """One variable, and the places it may come from, the best first."""
+
+    variable: str
+    sources: tuple[Source, ...]
+    type: GraphQLInputType
+    required: bool
+    limits: Limits
+    read_json: Reader
+    read_text: Reader
+    default: object = None
+    description: str | None = None
+
+    @property
+    def is_list(self) -> bool:
+        type_ = self.type.of_type if is_non_null_type(self.type) else self.type
+        return is_list_type(type_)
+
+
+def bind(bindings: Sequence[Binding], incoming: Incoming) -> dict[str, Any]:
+    """The variables; one the request says nothing of is left to its default. All that is wrong is told at once."""
+    variables: dict[str, Any] = {}
+    problems: list[Invalid] = []
+    for binding in bindings:
+        try:
+            value = _value(binding, incoming)
+        except Invalid as problem:
+            problems.append(problem)
+            continue
+        if value is not MISSING:
+            variables[binding.variable] = value
+    if problems:
+        raise problems[0] if len(problems) == 1 else BadRequest(problems)
+    return variables
+
+
+def _value(binding: Binding, incoming: Incoming) -> Any:
+    for source in binding.sources:
+        raw = incoming.find(source, many=binding.is_list)
+        if raw is MISSING:
+            continue
+        name = caller_name(source)
+        if source.place is Place.BODY:
+            value = binding.read_json(raw, name)
+        elif isinstance(raw, str | list):
+            value = binding.read_text(raw, name)
+        else:
+            value = raw  # An uploaded file.
+        if value is not None:
+            _check(value, binding.limits, name)
+        return value
+    if binding.required:
+        raise Invalid(caller_name(binding.sources[0]), "is required")
+    return MISSING
+
+
+def caller_name(source: Source) -> str:
+    return "The body" if source.name in ("*", "") or source.place is Place.RAW else source.name
+
+
+def _check(value: Any, limits: Limits, name: str) -> None:
+    if limits.least is not None or limits.greatest is not None:
+        _check_size(value, limits, name)
+    if limits.pattern is not None and isinstance(value, str) and not re.fullmatch(limits.pattern, value):
+        raise Invalid(name, f"must match {limits.pattern}")
+
+
+def _check_size(value: Any, limits: Limits, name: str) -> None:
+    size, unit = value, ""
+    if isinstance(value, str):
+        size, unit = len(value), " characters"
+    elif isinstance(value, list):
+        size, unit = len(value), " items"
+    verb = "must have" if unit else "must be"
+    if limits.least is not None and size < limits.least:
+        raise Invalid(name, f"{verb} at least {limits.least:g}{unit}")
+    if limits.greatest is not None and size > limits.greatest:
+        raise Invalid(name, f"{verb} at most {limits.greatest:g}{unit}")

@@ -1,0 +1,68 @@
+"""One request as the bindings see it: its path parameters, query, headers and body, each read at most once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any  # Request values are open JSON.
+from urllib.parse import parse_qsl
+
+from starlette.requests import HTTPConnection
+
+from rest_compat.vocabulary import Place, Source
+
+__all__ = ["MISSING", "Incoming"]
+
+MISSING: Any = object()
+
+
+@dataclass(slots=True)
+class Incoming:
+    connection: HTTPConnection
+    path: Mapping[str, str]
+    json: Any = MISSING
+    parts: Mapping[str, list[Any]] = field(default_factory=dict)
+    raw: Any = MISSING
+    _query: dict[str, list[str]] | None = None
+
+    @property
+    def query(self) -> dict[str, list[str]]:
+        if self._query is None:
+            self._query = {}
+            for name, value in parse_qsl(
+                self.connection.scope["query_string"].decode("latin-1"), keep_blank_values=True
+            ):
+                self._query.setdefault(name.removesuffix("[]"), []).append(value)
+        return self._query
+
+    def find(self, source: Source, *, many: bool = False) -> Any:
+        name = source.name
+        match source.place:
+            case Place.PATH:
+                return self.path.get(name, MISSING)
+            case Place.QUERY:
+                return _one_or_all(self.query.get(name), many)
+            case Place.HEADER:
+                return self.connection.headers.get(name, MISSING)
+            case Place.BODY:
+                return self.member(name)
+            case Place.PART:
+                return _one_or_all(self.parts.get(name), many)
+            case Place.RAW:
+                return self.raw
+
+    def member(self, path: str) -> Any:
+        """A field of the JSON body; dots look inside, `*` is the whole of it."""
+        value = self.json
+        if path == "*" or value is MISSING:
+            return value
+        for key in path.split("."):
+            if not isinstance(value, dict) or key not in value:
+                return MISSING
+            value = value[key]
+        return value
+
+
+def _one_or_all(values: list[Any] | None, many: bool) -> Any:
+    if not values:
+        return MISSING
+    # Of a value that was sent twice where one is meant, the last one counts, as in most frameworks.
+    return values if many else values[-1]
