@@ -1,5 +1,7 @@
 """What was used and what it cost."""
 
+import colorsys
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -30,6 +32,15 @@ class ModelUse:
     tokens: int
     cost: float
     percentage: float
+
+    @property
+    def color(self) -> str:
+        """The same for a vendor every time, and grey for an unknown one."""
+        if self.vendor == "unknown":
+            return "#808080"
+        hue = int(hashlib.sha256(self.vendor.lower().encode()).hexdigest()[:4], 16) / 0xFFFF
+        red, green, blue = colorsys.hls_to_rgb(hue, 0.45, 0.6)
+        return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
 
 
 @dataclass(frozen=True, slots=True)

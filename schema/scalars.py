@@ -1,12 +1,14 @@
 """Scalars of the graph. JSON and files pass through as they are: nothing is rebuilt on the way out."""
 
 from datetime import UTC, datetime
-from typing import Any, NewType  # JSON is open by nature.
+from typing import Any  # JSON is open by nature.
 
 import strawberry
-from domain.files import Blob
 
-__all__ = ["JSON", "Blob", "DateTime", "File", "SCALARS"]
+from domain.files import Blob
+from resolvers.scalars import JSON, DateTime, File
+
+__all__ = ["JSON", "SCALARS", "Blob", "DateTime", "File"]
 
 
 def print_time(moment: datetime | str) -> str:
@@ -20,11 +22,6 @@ def read_time(text: object) -> datetime:
         raise ValueError("a time is a string in ISO 8601 form")
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-DateTime = NewType("DateTime", datetime)
-JSON = NewType("JSON", object)
-File = NewType("File", object)
 
 
 def unchanged(value: Any) -> Any:

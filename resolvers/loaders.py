@@ -1,0 +1,97 @@
+"""One set per operation and per subscription event: what is asked for in one go is read in one statement.
+
+Loaders see only ids that a row already led to, and rows are reached only through `visible_to`; so they do not check
+again.
+"""
+
+from collections.abc import Callable, Coroutine, Sequence
+from functools import cached_property
+from typing import Any  # Tortoise's filters are keyword arguments of any field's type.
+from uuid import UUID
+
+from aiodataloader import DataLoader
+from tortoise.queryset import QuerySet
+
+import models
+from domain import conversations
+
+__all__ = ["Loaders"]
+
+
+class Loaders:
+    """Made when first used: most operations need one or two of them."""
+
+    @cached_property
+    def conversation_by_id(self) -> DataLoader[UUID, models.Conversation | None]:
+        return DataLoader(_by_id(models.Conversation.all()))
+
+    @cached_property
+    def message_by_id(self) -> DataLoader[UUID, models.Message | None]:
+        return DataLoader(_by_id(models.Message.all()))
+
+    @cached_property
+    def messages_by_parent(self) -> DataLoader[tuple[UUID, UUID | None], list[models.Message]]:
+        """Siblings, by conversation and parent."""
+        return DataLoader(_siblings)
+
+    @cached_property
+    def message_ids_by_leaf(self) -> DataLoader[UUID, list[UUID]]:
+        """A branch, by its last message."""
+        return DataLoader(_branches)
+
+    @cached_property
+    def model_by_id(self) -> DataLoader[UUID, models.Model | None]:
+        return DataLoader(_by_id(models.Model.all().prefetch_related("provider")))
+
+    @cached_property
+    def provider_by_id(self) -> DataLoader[UUID, models.Provider | None]:
+        return DataLoader(_by_id(models.Provider.all()))
+
+    @cached_property
+    def turn_by_id(self) -> DataLoader[UUID, models.Turn | None]:
+        return DataLoader(_by_id(models.Turn.all()))
+
+    @cached_property
+    def running_turn_by_conversation_id(self) -> DataLoader[UUID, models.Turn | None]:
+        return DataLoader(_running_turns)
+
+    @cached_property
+    def usage_by_turn_id(self) -> DataLoader[UUID, models.UsageRecord | None]:
+        return DataLoader(_by_id(models.UsageRecord.all(), field="turn_id"))
+
+
+# A branch longer than this is read in pieces: nobody asks for more at once.
+_BRANCH_MESSAGES = 10_000
+
+
+def _by_id(rows: QuerySet[Any], field: str = "id") -> Callable[[list[UUID]], Coroutine[Any, Any, list[Any]]]:
+    async def load(ids: list[UUID]) -> list[Any]:
+        found = {getattr(row, field): row for row in await rows.filter(**{f"{field}__in": ids})}
+        return [found.get(id) for id in ids]
+
+    return load
+
+
+async def _siblings(keys: Sequence[tuple[UUID, UUID | None]]) -> list[list[models.Message]]:
+    found: dict[tuple[UUID, UUID | None], list[models.Message]] = {key: [] for key in keys}
+    conversation_ids = {conversation_id for conversation_id, _ in keys}
+    parents = [parent for _, parent in keys if parent is not None]
+    rows = models.Message.filter(conversation_id__in=list(conversation_ids)).order_by("id")
+    if len(parents) == len(keys):
+        rows = rows.filter(parent_id__in=parents)
+    for row in await rows:
+        if (key := (row.conversation_id, row.parent_id)) in found:
+            found[key].append(row)
+    return [found[key] for key in keys]
+
+
+async def _branches(leaf_ids: Sequence[UUID]) -> list[list[UUID]]:
+    return await conversations.paths_to(leaf_ids, limit=_BRANCH_MESSAGES)
+
+
+async def _running_turns(conversation_ids: Sequence[UUID]) -> list[models.Turn | None]:
+    rows = await models.Turn.filter(
+        conversation_id__in=list(conversation_ids), status=models.TurnStatus.RUNNING
+    ).order_by("id")
+    found = {row.conversation_id: row for row in rows}
+    return [found.get(id) for id in conversation_ids]

@@ -1,0 +1,42 @@
+"""The graph: types, inputs and roots. `schema.graphql` beside this file is what it prints, and is read in review."""
+
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+
+from schema.access import Requires
+from schema.catalog import CatalogQueries, Provider
+from schema.conversations import ConversationMutations, ConversationQueries
+from schema.nodes import NodeQueries
+from schema.scalars import SCALARS
+from schema.service import ServiceQueries
+from schema.turns import TURN_EVENTS, TurnMutations, TurnQueries, TurnSubscriptions
+from schema.usage import UsageQueries
+from schema.workspaces import WorkspaceMutations, WorkspaceQueries
+
+__all__ = ["schema"]
+
+
+@strawberry.type(description="What can be read.")
+class Query(
+    NodeQueries, WorkspaceQueries, CatalogQueries, ConversationQueries, TurnQueries, UsageQueries, ServiceQueries
+):
+    pass
+
+
+@strawberry.type(description="What can be done.")
+class Mutation(WorkspaceMutations, ConversationMutations, TurnMutations):
+    pass
+
+
+@strawberry.type(description="What can be watched.")
+class Subscription(TurnSubscriptions):
+    pass
+
+
+schema = strawberry.Schema(
+    query=Query,
+    mutation=Mutation,
+    subscription=Subscription,
+    types=[Provider, Requires, *TURN_EVENTS],
+    config=StrawberryConfig(scalar_map=SCALARS, enable_experimental_incremental_execution=True),
+)
