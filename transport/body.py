@@ -34,8 +34,8 @@ async def chunks(receive: Receive, headers: Headers, limit: int) -> AsyncIterato
 
 
 def too_large(limit: int) -> Rejected:
-    # The rest of the body is still on its way; closing is how HTTP/1.1 says "do not bother".
-    return Rejected(413, f"The body is larger than {limit:,} bytes.", headers={"connection": "close"})
+    # The connection stays open: closed with the rest of the body on its way, it would be reset, and this never read.
+    return Rejected(413, f"The body is larger than {limit:,} bytes.")
 
 
 async def read(receive: Receive, headers: Headers, limit: int) -> bytes:

@@ -20,11 +20,15 @@ from transport import GraphQLApp, TransportOptions
 class _Uvicorn(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self.listening = asyncio.Event()
+        self.listening, self.stopping = asyncio.Event(), asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.listening.set()
+
+    async def main_loop(self) -> None:
+        """Uvicorn's own looks ten times a second whether it should stop, which is long for a test."""
+        await self.stopping.wait()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -54,13 +58,13 @@ class Served:
 
 @contextlib.asynccontextmanager
 async def served(options: TransportOptions | None = None, **config: Any) -> AsyncIterator[Served]:
-    stage, revoked = toy.Stage(), set[str]()
+    revoked = set[str]()
 
     async def open_context(connection: HTTPConnection, key: str | None) -> toy.Context:
         key = key or connection.headers.get("authorization", "").removeprefix("Bearer ") or "nobody"
         if key == "wrong" or key in revoked:
             raise Unauthenticated
-        return toy.Context(key, stage)
+        return toy.Context(key, serving.stage)
 
     app = GraphQLApp(
         Executor(toy.schema),
@@ -82,9 +86,10 @@ async def served(options: TransportOptions | None = None, **config: Any) -> Asyn
     )
     running = asyncio.create_task(server.serve())
     await server.listening.wait()
+    serving = Served(toy.Stage(), app, server.servers[0].sockets[0].getsockname()[1], revoked)
     try:
-        yield Served(stage, app, server.servers[0].sockets[0].getsockname()[1], revoked)
+        yield serving
     finally:
-        server.should_exit = True
-        stage.go.set()
+        server.stopping.set()
+        serving.stage.go.set()
         await running

@@ -102,6 +102,10 @@ class Query:
         return info.context.principal
 
     @strawberry.field
+    def renewals(self, info: Info) -> int:
+        return info.context.loaders
+
+    @strawberry.field
     def bug(self) -> str | None:
         raise RuntimeError("the database password is hunter2")
 
