@@ -10,6 +10,7 @@ import argparse
 import ast
 import fcntl
 import hashlib
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -126,24 +127,24 @@ def _need_recent_python() -> None:
 
 def _create_environment() -> None:
     _say(f"Creating .venv with Python {sys.version.split()[0]}")
-    if _try_environment():
-        return
+    problem = _try_environment()
     # Debian keeps the half of venv that brings pip in a package of its own.
-    if _apt_install("python3-venv") and _try_environment():
-        return
-    if subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0:
+    if problem and _apt_install("python3-venv"):
+        problem = _try_environment()
+    if problem and importlib.util.find_spec("pip"):
         _run(sys.executable, "-m", "venv", "--clear", "--without-pip", VENV)
-        site = subprocess.check_output(
-            [PYTHON, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], text=True
-        )
-        _run(sys.executable, "-m", "pip", "install", "--quiet", "--target", site.strip(), "pip")
-        return
-    raise Stopped("This Python cannot create environments. On Debian: apt-get install python3-venv")
+        site = [PYTHON, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+        folder = subprocess.check_output(site, text=True).strip()
+        _run(sys.executable, "-m", "pip", "install", "--quiet", "--target", folder, "pip")
+    elif problem:
+        raise Stopped(f"This Python cannot create an environment. On Debian: apt-get install python3-venv\n{problem}")
 
 
-def _try_environment() -> bool:
+def _try_environment() -> str:
+    """Empty when it worked, else what Python said."""
     command = [sys.executable, "-m", "venv", "--clear", str(VENV)]
-    return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0
+    attempt = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    return attempt.stdout if attempt.returncode else ""
 
 
 def _is_whole(venv: Path) -> bool:
