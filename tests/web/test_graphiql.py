@@ -86,6 +86,18 @@ async def test_the_key_lasts_as_long_as_the_tab_unless_remembered(page: Page) ->
     assert await page.evaluate(stored) == [None, None]
 
 
+async def test_says_whom_the_server_takes_us_for(page: Page) -> None:
+    who = "document.querySelector('.palaver-who')?.textContent"
+    await page.until(f"{who} === 'Toys from this machine'")
+
+    await page.write("input[name=key]", "pk_test")
+    await page.click(".palaver-field button[type=submit]")
+    await page.until(f"{who} === 'Toys with a key of kind WSK'")
+    await page.write("input[name=key]", "unknown")
+    await page.click(".palaver-field button[type=submit]")
+    await page.until(f"{who} === 'There is no such key.'")
+
+
 async def test_asks_no_other_origin_for_anything(page: Page, site: Site) -> None:
     await run(page, 'subscription { reply(text: "Hi") { sequence } }')
     site.pacer.said.put_nowait(None)

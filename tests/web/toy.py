@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import strawberry
 from starlette.requests import HTTPConnection
 
+from errors import Unauthenticated
 from execution import Executor
 from transport import GraphQLApp
 
@@ -29,9 +30,16 @@ class Context:
 Info = strawberry.Info[Context, None]
 
 
+@strawberry.type
+class Workspace:
+    name: str
+
+
 @strawberry.type(description="Who is asking.")
 class Principal:
     key: str
+    kind: str
+    workspace: Workspace
 
 
 @strawberry.interface(description="A step of an answer being made.")
@@ -53,7 +61,8 @@ class TurnFinished(TurnEvent):
 class Query:
     @strawberry.field
     def me(self, info: Info) -> Principal:
-        return Principal(key=info.context.principal)
+        key = info.context.principal
+        return Principal(key=key, kind="LOCAL" if key == "nobody" else "WSK", workspace=Workspace(name="Toys"))
 
 
 @strawberry.type
@@ -76,6 +85,8 @@ schema = strawberry.Schema(Query, subscription=Subscription, types=[TextAdded, T
 def build(pacer: Pacer) -> GraphQLApp:
     async def open_context(connection: HTTPConnection, key: str | None) -> Context:
         header = connection.headers.get("authorization", "").removeprefix("Bearer ")
+        if "unknown" in (key, header):
+            raise Unauthenticated("There is no such key")
         return Context(key or header or "nobody", pacer)
 
     return GraphQLApp(Executor(schema), open_context)

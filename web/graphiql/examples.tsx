@@ -1,5 +1,6 @@
 /** The first five minutes: one file per operation in examples/, its title and purpose in the comments on top. */
 import { type GraphiQLPlugin, useGraphiQL, useGraphiQLActions } from '@graphiql/react'
+import { fill } from './seen'
 
 export interface Example {
   readonly title: string
@@ -40,7 +41,7 @@ function Examples() {
     if (place >= 0) return place === activeTabIndex || changeTab(place)
     if (queryEditor?.getValue().trim()) addTab()
     queryEditor?.setValue(query)
-    variableEditor?.setValue(variables)
+    variableEditor?.setValue(fill(variables))
     queryEditor?.focus()
     return undefined
   }

@@ -4,7 +4,8 @@ import { type FormattedExecutionResult, getOperationAST, parse } from 'graphql'
 import { createClient } from 'graphql-ws'
 import { meros } from 'meros/browser'
 import { authorization } from './key'
-import { watch } from './progress'
+import { forgetProgress, watch } from './progress'
+import { remember } from './seen'
 
 type Part = FormattedExecutionResult<any, any> // A selection decides its own shape.
 
@@ -22,12 +23,28 @@ export function createFetcher(key: string): Fetcher {
   return (asked, options) => {
     const { request, isSubscription } = examine(asked)
     const headers: Headers = { ...authorization(key), ...options?.headers }
-    return {
+    const send = isSubscription ? subscribe : post
+    const observable = {
       subscribe(sink: Sink) {
-        const stop = isSubscription ? subscribe(request, headers, watch(sink)) : post(request, headers, sink)
-        return { unsubscribe: stop }
+        const noted = request.operationName === 'IntrospectionQuery' ? sink : note(sink, isSubscription)
+        return { unsubscribe: send(request, headers, noted) }
       },
-    } as ReturnType<Fetcher>
+    }
+    return observable as ReturnType<Fetcher>
+  }
+}
+
+/** The same sink; what goes into it is also shown as progress, and gives the next example its ids. */
+function note(sink: Sink, isSubscription: boolean): Sink {
+  if (!isSubscription) forgetProgress()
+  const { next, error, complete } = isSubscription ? watch(sink) : sink
+  return {
+    next(result) {
+      for (const { data } of [result].flat()) remember(data)
+      next(result)
+    },
+    error,
+    complete,
   }
 }
 

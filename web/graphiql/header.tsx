@@ -1,6 +1,7 @@
 import { type FormEvent, useState } from 'react'
 import mark from '../look/mark.svg'
 import { isRemembered, keep, useKey } from './key'
+import { Who } from './who'
 
 const REFERENCES = { Informer: 'informer', InformedAI: 'informedai', Aegis: 'aegis', AIVAX: 'aivax' }
 
@@ -19,6 +20,7 @@ export function Header() {
           </a>
         ))}
       </nav>
+      <Who />
       <KeyForm />
     </header>
   )

@@ -1,5 +1,6 @@
 /** What has arrived of the running subscription: GraphiQL shows the last event, people want to read the whole answer. */
 import { useSyncExternalStore } from 'react'
+import type { FormattedExecutionResult } from 'graphql'
 import type { Sink } from './fetcher'
 
 const KEPT_EVENTS = 500
@@ -46,7 +47,7 @@ export function watch(sink: Sink): Sink {
   return {
     next(result) {
       for (const part of Array.isArray(result) ? result : [result]) {
-        const event = { number: mine.count + 1, afterMilliseconds: since(), line: JSON.stringify(part.data ?? part.errors) }
+        const event = { number: mine.count + 1, afterMilliseconds: since(), line: lineOf(part) }
         note({
           count: mine.count + 1,
           text: mine.text + textOf(part.data),
@@ -66,6 +67,11 @@ export function watch(sink: Sink): Sink {
       sink.complete()
     },
   }
+}
+
+function lineOf({ data, errors }: FormattedExecutionResult): string {
+  const events = Object.values(data ?? {})
+  return JSON.stringify(errors ? { data, errors } : events.length === 1 ? events[0] : data)
 }
 
 /** Whatever the answer's event is called in this document, it has one root field, and added text is its `text`. */
