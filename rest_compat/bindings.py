@@ -7,6 +7,7 @@ from typing import Any  # Request values are open JSON.
 
 from graphql import GraphQLInputType, is_list_type, is_non_null_type
 
+from domain.files import Upload
 from errors import Invalid
 from rest_compat.errors import BadRequest
 from rest_compat.incoming import MISSING, Incoming
@@ -44,7 +45,8 @@ def bind(bindings: Sequence[Binding], incoming: Incoming) -> dict[str, Any]:
         try:
             value = _value(binding, incoming)
         except Invalid as problem:
-            problems.append(problem)
+            if str(problem) not in map(str, problems):
+                problems.append(problem)
             continue
         if value is not MISSING:
             variables[binding.variable] = value
@@ -61,16 +63,20 @@ def _value(binding: Binding, incoming: Incoming) -> Any:
         name = caller_name(source)
         if source.place is Place.BODY:
             value = binding.read_json(raw, name)
-        elif isinstance(raw, str | list):
-            value = binding.read_text(raw, name)
+        elif _is_upload(raw):
+            value = raw
         else:
-            value = raw  # An uploaded file.
+            value = binding.read_text(raw, name)
         if value is not None:
             _check(value, binding.limits, name)
         return value
     if binding.required:
         raise Invalid(caller_name(binding.sources[0]), "is required")
     return MISSING
+
+
+def _is_upload(raw: Any) -> bool:
+    return isinstance(raw, Upload) or (isinstance(raw, list) and all(isinstance(each, Upload) for each in raw))
 
 
 def caller_name(source: Source) -> str:

@@ -62,6 +62,10 @@ class WrongMethod(PlatformError):
         self.allowed = tuple(allowed)
         super().__init__(f"{path} takes {', '.join(allowed)}, not {method}.")
 
+    @property
+    def facts(self) -> Mapping[str, object]:
+        return {"allowed": list(self.allowed)}
+
 
 class TooLarge(PlatformError):
     code = "too_large"

@@ -8,6 +8,7 @@ from starlette.types import Receive, Scope, Send
 
 from execution.encoding import encode
 from rest_compat.dialect import Dialect, Failure
+from rest_compat.errors import WrongMethod
 
 __all__ = ["Exchange", "raw_headers"]
 
@@ -60,6 +61,8 @@ class Exchange:
         refusal = self.dialect.refuse(failure)
         headers = dict(self.dialect.headers) | dict(refusal.headers)
         headers.setdefault("content-type", self.dialect.json_media_type)
+        if isinstance(failure.error, WrongMethod):
+            headers["allow"] = ", ".join(failure.error.allowed)
         retry = failure.facts.get("retryAfterSeconds")
         if isinstance(retry, int | float):
             headers.setdefault("retry-after", str(max(1, round(retry))))

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import HTTPConnection
 
+from errors import Invalid
 from rest_compat.vocabulary import Place, Source
 
 __all__ = ["MISSING", "Incoming"]
@@ -54,6 +55,8 @@ class Incoming:
         value = self.json
         if path == "*" or value is MISSING:
             return value
+        if not isinstance(value, dict):
+            raise Invalid("The body", "must be a JSON object")
         for key in path.split("."):
             if not isinstance(value, dict) or key not in value:
                 return MISSING

@@ -180,6 +180,8 @@ class Selector:
         return replace(inner, conditional=inner.conditional or bool(theirs(spread.directives)))
 
     def _field(self, node: FieldNode, where: _Where, found: _Object) -> Iterator[SelectionNode]:
+        if node.name.value == TYPENAME and node.alias is None:
+            return
         always, respond = directive(node, "always"), directive(node, "respond")
         member = Constant(constant(always, "value")) if always else None
         if member and node.name.value == TYPENAME:
@@ -191,8 +193,10 @@ class Selector:
         stripped, shape, readings = self._stripped(node, type_, where, found)
         key = _claim(_name(node), _Claim(print_ast(stripped), where.types, type_), found)
         if respond:
+            if not is_leaf_type(get_named_type(type_)):
+                self._mistakes.at(node, "@respond takes a truth value for a status, or a text for a header.")
             found.readings.append(Reading((key,), constant(respond, "status"), constant(respond, "header")))
-        else:
+        elif not (readings and shape == Members((), exact=False)):
             conditional = where.conditional or bool(stripped.directives)
             fetch = Fetch(key, type_, shape, directive(node, "optional") is not None, conditional)
             found.entries.append(_entry(node, where, member or fetch))

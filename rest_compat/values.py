@@ -186,6 +186,11 @@ def _boolean(value: Any, name: str) -> bool:
     return value
 
 
+def _no_file(value: Any, name: str) -> Any:
+    """Files come as parts or as the body itself, and no reader sees them: what is here is something else."""
+    raise Invalid(name, "must be a file")
+
+
 def _integer_text(text: str, name: str) -> int:
     if not _INTEGER.fullmatch(text):
         raise Invalid(name, "must be an integer")
@@ -221,6 +226,7 @@ _JSON_SCALARS: dict[str, Reader] = {
     "Int": _integer,
     "Float": _number,
     "Boolean": _boolean,
+    "File": _no_file,
 }
 _TEXT_SCALARS: dict[str, Reader] = {
     "String": _string,
@@ -228,6 +234,7 @@ _TEXT_SCALARS: dict[str, Reader] = {
     "Int": _integer_text,
     "Float": _number_text,
     "Boolean": _boolean_text,
+    "File": _no_file,
 }
 
 

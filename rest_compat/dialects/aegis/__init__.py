@@ -1,0 +1,76 @@
+"""Aegis: conversations under `/ai`. No keys; `user_id` says who asks. Errors are `{"detail": …}`."""
+
+from pathlib import Path
+
+from errors import Forbidden, NotFound, ProviderFailed, Unavailable
+from rest_compat.dialect import Dialect, EventStream, Failure, Frame, Refusal
+
+__all__ = ["AEGIS"]
+
+# Naming an unknown conversation to read it is another mistake than naming it to go on with it.
+_CHATTING = frozenset({"Chat", "StreamChat", "WatchChat"})
+_PROVIDER_CODES = frozenset(kind.code for kind in (ProviderFailed, *ProviderFailed.__subclasses__()))
+_SERVICE_CODES = frozenset(kind.code for kind in (Unavailable, *Unavailable.__subclasses__()))
+
+
+def refuse(failure: Failure) -> Refusal:
+    if failure.operation == "ReadHealth" and failure.status >= 500:
+        return Refusal(200, {"service": "ai", "status": "error", "error": failure.message})
+    kind, detail = _told(failure)
+    if kind == "Conversation error":
+        return Refusal(400, {"detail": f"{kind}: {detail}"})
+    return Refusal(failure.status, {"detail": f"{kind}: {detail}" if kind else detail})
+
+
+def stream_error(failure: Failure) -> tuple[Frame, ...]:
+    kind, detail = _told(failure)
+    return (Frame({"error": kind or "Unexpected error", "detail": detail}, "error"),)
+
+
+def _told(failure: Failure) -> tuple[str | None, str]:
+    """Which kind of error it is, where Aegis has a name for it, and its detail."""
+    error = failure.error
+    if failure.code in _PROVIDER_CODES:
+        return "AI provider error", error.reason if isinstance(error, ProviderFailed) else failure.message
+    if failure.code in _SERVICE_CODES:
+        return "AI service error", error.what if isinstance(error, Unavailable) else failure.message
+    if isinstance(error, NotFound) and error.kind == "conversation":
+        if failure.operation in _CHATTING:
+            return "Conversation error", f"Conversation {error.id} not found"
+        return None, "Conversation not found"
+    if isinstance(error, Forbidden):
+        return None, "Access denied"
+    return _PLAIN.get(failure.code, (None, failure.message))
+
+
+_PLAIN = {
+    "not_found_route": (None, "Not Found"),
+    "method_not_allowed": (None, "Method Not Allowed"),
+}
+
+AEGIS = Dialect(
+    name="aegis",
+    title="Aegis AI service",
+    version="1.0",
+    description="Conversations with a model, its health and what it costs.",
+    folder=Path(__file__).parent,
+    prefixes=("/ai",),
+    refuse=refuse,
+    error_schema={
+        "type": "object",
+        "required": ["detail"],
+        "properties": {"detail": {"type": "string", "description": "What went wrong, in a sentence."}},
+        "additionalProperties": False,
+    },
+    statuses={
+        401: "A key is needed here, or the one given is not valid",
+        500: "Something unforeseen",
+        503: "The service is disabled or misconfigured, or its database is away",
+    },
+    events=EventStream(
+        opening=(Frame({"status": "connected", "message": "Streaming started"}, "connect"),),
+        closing=(Frame({"status": "completed", "message": "Stream finished"}, "complete"),),
+        error=stream_error,
+        headers={"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "Content-Type"},
+    ),
+)
