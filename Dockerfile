@@ -25,7 +25,8 @@ COPY --from=packages /venv /venv
 COPY --from=packages /palaver /palaver
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
-    PALAVER_DATA_DIRECTORY=/data \
+    PALAVER_ENV=production \
+    PALAVER_DATA_DIR=/data \
     PALAVER_HOST=0.0.0.0
 WORKDIR /data
 USER 10001:10001

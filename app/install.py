@@ -133,9 +133,8 @@ def _create_environment() -> None:
         problem = _try_environment()
     if problem and importlib.util.find_spec("pip"):
         _run(sys.executable, "-m", "venv", "--clear", "--without-pip", VENV)
-        site = [PYTHON, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
-        folder = subprocess.check_output(site, text=True).strip()
-        _run(sys.executable, "-m", "pip", "install", "--quiet", "--target", folder, "pip")
+        site_packages = next(VENV.glob("lib/python*/site-packages"))
+        _run(sys.executable, "-m", "pip", "install", "--quiet", "--target", site_packages, "pip")
     elif problem:
         raise Stopped(f"This Python cannot create an environment. On Debian: apt-get install python3-venv\n{problem}")
 

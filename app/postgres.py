@@ -129,9 +129,12 @@ class EmbeddedPostgres:
             if self._own():
                 return await self.start(progress)
             postmaster = Postmaster.read(self._cluster / "postmaster.pid")
-            if postmaster is not None and postmaster.ready:
+            if postmaster is not None and postmaster.ready and _is_server(postmaster.pid, self._cluster):
                 self._address = Address(postmaster.socket_folder)
-                return self._address
+                # Its owner may be leaving: then it is our turn to own.
+                with suppress(OSError, asyncpg.PostgresError):
+                    await self.ensure_database(ROLE)
+                    return self._address
             await asyncio.sleep(0.05)
         raise DirectoryInUse(self._directory, self._owner())
 
@@ -139,6 +142,8 @@ class EmbeddedPostgres:
         """End the server if it is ours; a joined one stays."""
         if self._watch is not None:
             self._watch.cancel()
+            # It may be starting a server at this very moment, and has to end that one first.
+            await asyncio.wait([self._watch])
             self._watch = None
         if self._process is not None:
             await _end(self._process)
@@ -164,8 +169,11 @@ class EmbeddedPostgres:
     def _own(self) -> bool:
         if self._lock is not None:
             return True
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(self._directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = os.open(self._directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except PermissionError as exc:
+            raise PostgresFailed(f"{self._directory} belongs to another user of this machine.") from exc
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
