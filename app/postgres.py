@@ -223,7 +223,9 @@ class EmbeddedPostgres:
             nobody = pwd.getpwnam("nobody")
             os.chown(unfinished, nobody.pw_uid, nobody.pw_gid)
         locale = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
-        command = (_program("initdb"), f"--pgdata={unfinished}", f"--username={ROLE}", "--auth=trust", *locale)
+        command = [_program("initdb"), f"--pgdata={unfinished}", f"--username={ROLE}", "--auth=trust", *locale]
+        if self._settings.get("fsync") == "off":
+            command.append("--no-sync")
         initdb = await asyncio.create_subprocess_exec(
             *_unprivileged(unfinished), *command, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, start_new_session=True
         )

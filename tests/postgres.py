@@ -8,7 +8,7 @@ from pathlib import Path
 from app.postgres import Address, EmbeddedPostgres
 
 # Nobody misses these rows after a power cut.
-CARELESS: Mapping[str, str] = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+CARELESS: Mapping[str, str] = {"fsync": "off", "full_page_writes": "off"}
 
 
 @asynccontextmanager

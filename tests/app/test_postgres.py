@@ -58,7 +58,7 @@ async def gone(pid: int) -> None:
 
 
 @asynccontextmanager
-async def another_process(directory: Path, *, method: str = "start") -> AsyncGenerator[tuple[Process, str]]:
+async def another_process(directory: Path) -> AsyncGenerator[tuple[Process, str]]:
     """A process that uses the directory until it is killed, and the DSN it got."""
     program = f"""
         import asyncio
@@ -66,7 +66,8 @@ async def another_process(directory: Path, *, method: str = "start") -> AsyncGen
         from app.postgres import EmbeddedPostgres
 
         async def main():
-            address = await EmbeddedPostgres(Path({str(directory)!r})).{method}(lambda _: None)
+            server = EmbeddedPostgres(Path({str(directory)!r}), settings={dict(CARELESS)})
+            address = await server.start(lambda _: None)
             print(address.dsn(), flush=True)
             await asyncio.Event().wait()
 
@@ -117,7 +118,7 @@ async def test_keeps_rows_between_starts(tmp_path: Path) -> None:
         await fetch(address, "CREATE TABLE notes AS SELECT 'kept' AS text")
 
     said: list[str] = []
-    again = EmbeddedPostgres(tmp_path)
+    again = EmbeddedPostgres(tmp_path, settings=CARELESS)
     address = await again.start(said.append)
     try:
         assert await fetch(address, "SELECT text FROM notes") == "kept"
@@ -203,9 +204,7 @@ async def test_refuses_a_socket_folder_that_others_made(tmp_path: Path, monkeypa
 
 
 async def test_a_killed_server_comes_back(tmp_path: Path) -> None:
-    server = EmbeddedPostgres(tmp_path)
-    address = await server.start(silent)
-    try:
+    async with started(tmp_path) as (_, address):
         await fetch(address, "CREATE TABLE notes AS SELECT 'kept' AS text")
         pid = running_pid(tmp_path)
         os.kill(pid, signal.SIGKILL)
@@ -219,8 +218,6 @@ async def test_a_killed_server_comes_back(tmp_path: Path) -> None:
                 except (OSError, asyncpg.PostgresError):
                     await asyncio.sleep(0.02)
         assert running_pid(tmp_path) != pid
-    finally:
-        await server.stop()
 
 
 async def test_a_killed_owner_takes_its_server_along(tmp_path: Path) -> None:
@@ -258,7 +255,7 @@ async def test_starts_after_owner_and_server_were_killed(tmp_path: Path) -> None
 
 async def test_ends_a_server_that_outlived_its_owner(tmp_path: Path) -> None:
     """Where the system cannot tie a server to the life of its owner, the next owner ends it."""
-    abandoned = EmbeddedPostgres(tmp_path)
+    abandoned = EmbeddedPostgres(tmp_path, settings=CARELESS)
     await abandoned.start(silent)
     pid = running_pid(tmp_path)
     assert abandoned._lock is not None
@@ -304,7 +301,7 @@ async def test_commands_join_the_running_server(tmp_path: Path) -> None:
 
 
 async def test_commands_start_a_server_when_there_is_none(tmp_path: Path) -> None:
-    alone = EmbeddedPostgres(tmp_path)
+    alone = EmbeddedPostgres(tmp_path, settings=CARELESS)
 
     address = await alone.join(silent)
     pid = running_pid(tmp_path)
