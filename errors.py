@@ -94,8 +94,12 @@ class Unavailable(PlatformError):
     code = "unavailable"
 
     def __init__(self, what: str, *, retry_after_seconds: float | None = None) -> None:
-        self.retry_after_seconds = retry_after_seconds
-        super().__init__(f"{what}.")
+        self.what, self.retry_after_seconds = what, retry_after_seconds
+        super().__init__(what if what.endswith(".") else f"{what}.")
+
+    @property
+    def facts(self) -> Mapping[str, object]:
+        return {"retryAfterSeconds": self.retry_after_seconds}
 
 
 class NotConfigured(Unavailable):

@@ -6,7 +6,7 @@ import secrets
 import string
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -88,27 +88,42 @@ class Keys:
     def __init__(self, *, keep: int = 10_000, fresh_seconds: float = 60) -> None:
         self._keep, self._fresh_seconds = keep, fresh_seconds
         self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._digests: dict[UUID, str] = {}
         self._used: dict[UUID, datetime] = {}
+        # Told when a key may have ended, so that what it opened can be looked at again.
+        self.when_revoked: Callable[[], object] = lambda: None
 
     async def authenticate(self, secret: str, origin: str | None) -> Principal:
         if not _looks_real(secret):
             raise Unauthenticated("The key is not valid")
         known = await self._find(_digest(secret))
         row = known.row
-        now = datetime.now(UTC)
-        if row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now):
+        if _is_over(row):
             raise Unauthenticated("The key is not valid")
         if row.kind in (KeyKind.PAK, KeyKind.AAK) and not is_allowed(origin, row.allowed_domains):
             raise Forbidden("This key may not be used from this domain")
-        self._used[row.id] = now
+        self._used[row.id] = datetime.now(UTC)
         return known.principal
+
+    async def still_opens(self, principal: Principal) -> bool:
+        """For connections that outlive a request."""
+        if principal.key_id is None:
+            return True
+        digest = self._digests.get(principal.key_id)
+        try:
+            row = (await self._find(digest)).row if digest else await models.ApiKey.get_or_none(id=principal.key_id)
+        except Unauthenticated:
+            return False
+        return row is not None and not _is_over(row)
 
     def forget(self, digest: str) -> None:
         self._known.pop(digest, None)
+        self.when_revoked()
 
     def forget_all(self) -> None:
         """What was missed while not listening may have been a revocation."""
         self._known.clear()
+        self.when_revoked()
 
     async def write_uses(self) -> None:
         used, self._used = self._used, {}
@@ -138,9 +153,15 @@ class Keys:
         kind = PrincipalKind(row.kind)
         principal = Principal(row.workspace_id, kind, SCOPES[kind], row.id, row.source)
         known = self._known[digest] = _Known(row, principal, time.monotonic())
+        self._digests[row.id] = digest
         while len(self._known) > self._keep:
-            self._known.popitem(last=False)
+            _, oldest = self._known.popitem(last=False)
+            self._digests.pop(oldest.row.id, None)
         return known
+
+
+def _is_over(row: models.ApiKey) -> bool:
+    return row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= datetime.now(UTC))
 
 
 def _generate(kind: KeyKind) -> str:

@@ -20,7 +20,8 @@ def print_time(moment: datetime | str) -> str:
 def read_time(text: object) -> datetime:
     if not isinstance(text, str):
         raise ValueError("a time is a string in ISO 8601 form")
-    moment = datetime.fromisoformat(text)
+    # In a query string a plus sign that nobody escaped arrives as a space.
+    moment = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

@@ -24,6 +24,7 @@ class TurnError:
 @strawberry.type(description="One answer being made, or made.")
 class Turn(Node):
     status: models.TurnStatus = strawberry.field(description="How far it is.")
+    answer_id: strawberry.ID = strawberry.field(description="The id that the answer has, or will have, as a message.")
     provider_name: str = strawberry.field(description="Who was asked.")
     model_name: str = strawberry.field(description="Which model was asked.")
     last_sequence: int = strawberry.field(description="The number of its last saved event.")

@@ -56,14 +56,14 @@ async def end(turn: models.Turn, ending: Ending) -> TurnOutcome | None:
             return None
         answer = _answer(turn, ending)
         await _extend_conversation(bare, turn, answer, question, ending)
-        await _record_usage(bare, turn, ending, question["text"])
+        used = await _record_usage(bare, turn, ending, question["text"])
         await _save_last_events(bare, turn, ending)
     conversation = await models.Conversation.get(id=turn.conversation_id)
     turn.status, turn.finished_at = ending.status, datetime.fromtimestamp(ending.last_event.moment, UTC)
     turn.first_token_at, turn.response_ms = ending.first_token_at, ending.response_ms
     turn.error_code, turn.error_message = ending.error_code, ending.error_message
     turn.last_sequence = ending.last_event.sequence
-    return TurnOutcome(turn, conversation, answer)
+    return TurnOutcome(turn, conversation, answer, used)
 
 
 async def _close_turn(bare: asyncpg.Connection, turn: models.Turn, ending: Ending) -> asyncpg.Record | None:
@@ -165,7 +165,7 @@ async def _length(bare: asyncpg.Connection, leaf_id: UUID) -> int:
     return found
 
 
-async def _record_usage(bare: asyncpg.Connection, turn: models.Turn, ending: Ending, question: str) -> None:
+async def _record_usage(bare: asyncpg.Connection, turn: models.Turn, ending: Ending, question: str) -> Usage:
     """Reported by the provider, else estimated and marked as that; what never reached the provider used nothing."""
     model = await bare.fetchrow("SELECT vendor, input_price, output_price FROM models WHERE id = $1", turn.model_id)
     used = ending.usage or _estimate(ending, question)
@@ -198,6 +198,7 @@ async def _record_usage(bare: asyncpg.Connection, turn: models.Turn, ending: End
         ending.error_code,
         ending.last_event.moment,
     )
+    return used
 
 
 def _estimate(ending: Ending, question: str) -> Usage:

@@ -11,6 +11,7 @@ from typing import Any  # Tool arguments and results are open JSON.
 import orjson
 
 import models
+from engine.events import Usage
 
 __all__ = [
     "ReasoningAdded",
@@ -50,6 +51,7 @@ class TurnOutcome:
     turn: models.Turn
     conversation: models.Conversation
     answer: models.Message | None
+    usage: Usage | None = None
 
 
 @dataclass(slots=True)

@@ -27,7 +27,7 @@ from domain.turns.events import (
 from domain.turns.log import TurnLog
 from engine import ChatRequest, Engine, chat
 from engine.events import Reasoning, Text, ToolCall, Usage
-from errors import Conflict, PlatformError, Unavailable
+from errors import Conflict, PlatformError, ProviderFailed, Unavailable
 from models import database
 
 __all__ = ["Run"]
@@ -167,7 +167,7 @@ class Run:
                     last,
                     self.live.unsaved(),
                     self.error.code if self.error else None,
-                    str(self.error) if self.error else None,
+                    _sentence(self.error) if self.error else None,
                     self._first_token_at,
                     response_ms,
                 )
@@ -199,6 +199,11 @@ class Run:
                     return None
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 2.0)
+
+
+def _sentence(error: PlatformError) -> str:
+    """The turn names its provider already."""
+    return error.reason if isinstance(error, ProviderFailed) else str(error)
 
 
 def _sum(one: Usage | None, other: Usage) -> Usage:

@@ -125,7 +125,7 @@ class Turns:
 
     async def _begin(self, principal: Principal, ask: Ask) -> Run:
         if self.options.problems:
-            raise NotConfigured(self.options.problems[0].rstrip("."))
+            raise NotConfigured(self.options.problems[0])
         if len(ask.text) > self.options.question_characters:
             raise Invalid("text", f"must not be longer than {self.options.question_characters:,} characters")
         begun = await begin(

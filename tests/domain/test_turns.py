@@ -12,7 +12,7 @@ from domain.identity import Principal
 from domain.turns import Ask, TurnEvent, WhenReaderLeaves
 from domain.turns.events import TextAdded, TurnFailed, TurnFinished, TurnStarted
 from engine.events import End, EndReason, Reasoning, Text, Usage
-from engine.testing import Hold, ScriptedProvider, saying
+from engine.testing import Hold, ScriptedProvider, Step, saying
 from errors import Forbidden, NotFound, ProviderUnavailable
 from tests.conftest import MakeTalk
 
@@ -61,7 +61,7 @@ async def test_every_position_can_be_resumed_here_elsewhere_and_afterwards(
     process: MakeTalk, principal: Principal
 ) -> None:
     hold = Hold()
-    script = [Text("one "), Reasoning("hm"), Text("two "), hold, Text("three"), Usage(1, 3), End(EndReason.STOP)]
+    script: list[Step] = [Text("one "), Reasoning("hm"), Text("two "), hold, Text("three"), Usage(1, 3), End(EndReason.STOP)]
     async with process(ScriptedProvider(script)) as here, process() as elsewhere:
         turn = await here.turns.start(principal, Ask("Count"))
         readers = [
@@ -172,13 +172,13 @@ async def test_a_provider_failing_before_the_first_token(process: MakeTalk, prin
 
 
 async def test_a_provider_failing_in_the_middle_keeps_the_text(process: MakeTalk, principal: Principal) -> None:
-    script = [Text("Once upon"), ProviderUnavailable("scripted", "hung up")]
+    script: list[Step] = [Text("Once upon"), ProviderUnavailable("scripted", "hung up")]
     async with process(ScriptedProvider(script)) as here:
         events = await drain(here.turns.stream(principal, Ask("A story"), WhenReaderLeaves.CANCEL))
 
         assert isinstance(events[-1], TurnFailed)
         assert events[-1].outcome is not None
-        assert events[-1].outcome.turn.error_message == "scripted: hung up"
+        assert events[-1].outcome.turn.error_message == "hung up"
         assert (await models.Message.get(role="assistant")).text == "Once upon"
 
 
@@ -206,7 +206,7 @@ async def test_a_dead_process_leaves_an_interrupted_turn(process: MakeTalk, prin
 
 async def test_two_questions_at_once_hide_neither(process: MakeTalk, principal: Principal) -> None:
     first_hold, second_hold = Hold(), Hold()
-    scripts = [saying("start"), [first_hold, Text("first")], [second_hold, Text("second")]]
+    scripts: list[list[Step]] = [saying("start"), [first_hold, Text("first")], [second_hold, Text("second")]]
     async with process(ScriptedProvider(*scripts)) as here:
         begun = await here.turns.reply(principal, Ask("Begin"))
         id = str(begun.conversation.id)

@@ -9,8 +9,8 @@ __all__ = ["AEGIS"]
 
 # Naming an unknown conversation to read it is another mistake than naming it to go on with it.
 _CHATTING = frozenset({"Chat", "StreamChat", "WatchChat"})
-_PROVIDER_CODES = frozenset(kind.code for kind in (ProviderFailed, *ProviderFailed.__subclasses__()))
-_SERVICE_CODES = frozenset(kind.code for kind in (Unavailable, *Unavailable.__subclasses__()))
+_PROVIDER_CODES = frozenset({ProviderFailed.code, *(kind.code for kind in ProviderFailed.__subclasses__())})
+_SERVICE_CODES = frozenset({Unavailable.code, *(kind.code for kind in Unavailable.__subclasses__())})
 
 
 def refuse(failure: Failure) -> Refusal:

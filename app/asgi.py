@@ -1,0 +1,144 @@
+"""The table of contents of the system: what is served where, and from what it is put together."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from rest_compat.openapi import openapi
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from app import metrics
+from app.auth import Authenticator
+from app.runtime import Runtime, Surroundings
+from app.settings import Settings
+from app.watch import Watch
+from errors import PlatformError
+from execution import Executor
+from execution.limits import Limits
+from resolvers.context import Context
+from rest_compat import Dialect, Endpoint, RestApp, compile_dialect
+from rest_compat import Limits as BodyLimits
+from rest_compat.dialects import DIALECTS
+from schema import schema
+from transport import CORS, GraphQLApp, HTTPProfile, TransportOptions
+from transport.pages import pages
+
+__all__ = ["compiled", "create_app"]
+
+Answer = Callable[[Request], Awaitable[Response]]
+
+_WEB = Path(__file__).resolve().parent.parent / "web" / "dist"
+
+
+def create_app(settings: Settings, surroundings: Surroundings) -> Starlette:
+    runtime = Runtime(settings, surroundings)
+    executor = Executor(schema, limits=_limits(settings))
+
+    async def open_context(connection: HTTPConnection, key: str | None) -> Context:
+        principal = await app.state.authenticate(connection, key)
+        return Context(principal, runtime.turns, runtime.service)
+
+    async def still_valid(context: Context) -> bool:
+        return await runtime.keys.still_opens(context.principal)
+
+    graphql = GraphQLApp(executor, open_context, _transport(settings), still_valid=still_valid)
+    endpoints = compiled()
+    rest = RestApp(endpoints, executor=executor, open_context=open_context, limits=_bodies(settings))
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with runtime:
+            app.state.authenticate = Authenticator(
+                runtime.workspace.id, runtime.keys, trusts_this_machine=settings.trusts_this_machine
+            )
+            runtime.keys.when_revoked = graphql.recheck
+            yield
+
+    def api_of(path: str) -> str:
+        if path.startswith("/graphql"):
+            return "graphql"
+        dialect = rest.owns(path)
+        return dialect.name if dialect else "server"
+
+    app = Starlette(
+        lifespan=lifespan,
+        middleware=[Middleware(Watch, api_of=api_of)],
+        routes=[
+            *graphql.routes,
+            *pages(_WEB),
+            *(_document(dialect, found) for dialect, found in endpoints.items()),
+            Route("/healthz", _alive),
+            Route("/readyz", _readiness(runtime)),
+            Route("/metrics", _figures(runtime)),
+        ],
+    )
+    app.router.default = rest
+    app.state.runtime = runtime
+    return app
+
+
+def compiled() -> Mapping[Dialect, tuple[Endpoint, ...]]:
+    """Every REST endpoint; raises with every mistake when one of them does not fit the graph."""
+    return {dialect: compile_dialect(dialect, schema._schema) for dialect in DIALECTS}
+
+
+async def _alive(request: Request) -> Response:
+    return JSONResponse({"status": "alive"})
+
+
+def _readiness(runtime: Runtime) -> Answer:
+    async def ready(request: Request) -> Response:
+        try:
+            await runtime.check()
+        except PlatformError as exc:
+            return JSONResponse({"status": "not ready", "reason": str(exc)}, 503, {"retry-after": "1"})
+        return JSONResponse({"status": "ready"})
+
+    return ready
+
+
+def _figures(runtime: Runtime) -> Answer:
+    async def figures(request: Request) -> Response:
+        runtime.observe()
+        return Response(metrics.exposition(), media_type=metrics.MEDIA_TYPE)
+
+    return figures
+
+
+def _document(dialect: Dialect, endpoints: tuple[Endpoint, ...]) -> Route:
+    content = openapi(dialect, endpoints)
+
+    async def document(request: Request) -> Response:
+        return JSONResponse(content, headers={"access-control-allow-origin": "*"})
+
+    return Route(f"/openapi/{dialect.name}.json", document)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        depth=settings.graphql_depth,
+        cost=settings.graphql_cost,
+        tokens=settings.graphql_tokens,
+        aliases=settings.graphql_aliases,
+        introspection=settings.graphql_introspection,
+        # A plain answer takes as long as its turn does.
+        mutation_seconds=settings.turn_timeout_seconds + 30,
+    )
+
+
+def _transport(settings: Settings) -> TransportOptions:
+    return TransportOptions(
+        http_profile=HTTPProfile(settings.graphql_http_profile),
+        cors=CORS(settings.cors_origins),
+        body_bytes=settings.body_limit_bytes,
+        batch_size=settings.graphql_batch_size,
+        upload_total_bytes=settings.upload_limit_bytes,
+    )
+
+
+def _bodies(settings: Settings) -> BodyLimits:
+    return BodyLimits(json_bytes=settings.body_limit_bytes, upload_bytes=settings.upload_limit_bytes)

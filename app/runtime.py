@@ -1,0 +1,115 @@
+"""What a process needs to answer: database, keys, engine and turns, opened together and closed in order."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, Self  # asyncpg's connection parameters are an open dictionary.
+
+import models
+from app import metrics
+from app.model import chosen_model, connect
+from app.settings import Settings
+from domain import catalog
+from domain.agents import Sampling
+from domain.catalog import Offer
+from domain.keys import Keys
+from domain.service import Service
+from domain.turns import Housekeeping, Options, TurnLog, Turns
+from engine import ChatProvider, Engine, Patience
+from models.database import Database, client, connection, transaction
+
+__all__ = ["VERSION", "Runtime", "Surroundings", "only_workspace"]
+
+VERSION = "0.1.0"
+_WORKSPACE = "local"
+_READY_SECONDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What stands around a process: the database it uses, and the embedded model's provider when that answers."""
+
+    credentials: dict[str, Any]
+    embedded_model: ChatProvider | None = None
+
+
+class Runtime:
+    """Open for as long as the process serves."""
+
+    workspace: models.Workspace
+
+    def __init__(self, settings: Settings, surroundings: Surroundings) -> None:
+        self.settings, self._surroundings = settings, surroundings
+        self.offer = chosen_model(settings)
+        self.keys = Keys()
+        self.engine = Engine(patience=_patience(settings), listener=metrics.LISTENER)
+        sampling = Sampling(settings.temperature, settings.max_output_tokens)
+        self.service = Service(
+            VERSION, settings.ai_enabled, self.offer.provider, self.offer.model, sampling, _told(self.offer)
+        )
+        self.turns = Turns(
+            self.engine,
+            TurnLog(),
+            Options(sampling, settings.instructions, settings.lease_seconds, problems=self.offer.problems),
+            finished=metrics.turn_ended,
+        )
+        self.housekeeping = Housekeeping(self.turns, self.keys, keep_events_hours=settings.turn_events_hours)
+        self._database = Database(surroundings.credentials)
+
+    async def __aenter__(self) -> Self:
+        await self._database.open()
+        self.workspace = await only_workspace()
+        provider = self._surroundings.embedded_model
+        if provider is None and not self.offer.problems and not self.settings.uses_embedded_model:
+            provider = connect(self.settings, self.offer)
+        if provider is not None:
+            self.engine.put(self.offer.provider, provider)
+            await catalog.offer(self.workspace, self.offer)
+        self.turns.log.open()
+        self.housekeeping.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.leave()
+        await self.housekeeping.close()
+        await self.turns.log.close()
+        await self.engine.close()
+        await self._database.close()
+
+    async def leave(self) -> None:
+        """End what would otherwise go on for minutes. Safe to call twice."""
+        await self.turns.close()
+
+    async def check(self) -> None:
+        """Raises when a request would fail for want of the database."""
+        async with connection() as bare, asyncio.timeout(_READY_SECONDS):
+            await bare.fetchval("SELECT 1")
+
+    def observe(self) -> None:
+        metrics.observe(lambda: len(self.turns.running), client().pool_use)
+
+
+def _patience(settings: Settings) -> Patience:
+    return Patience(
+        first_token_seconds=settings.first_token_timeout_seconds,
+        between_tokens_seconds=settings.between_tokens_timeout_seconds,
+        whole_seconds=settings.turn_timeout_seconds,
+        tries=settings.provider_tries,
+    )
+
+
+def _told(offer: Offer) -> tuple[str, ...]:
+    """Being switched off is the operator's wish and not a fault of the configuration."""
+    return tuple(problem for problem in offer.problems if problem != "AI service is disabled")
+
+
+async def only_workspace() -> models.Workspace:
+    async with transaction(), connection() as bare:
+        # Several processes may be the first at once.
+        await bare.execute("SELECT pg_advisory_xact_lock(hashtext('palaver.workspace'))")
+        found = await bare.fetchval("SELECT id FROM workspaces ORDER BY id LIMIT 1")
+        if found is None:
+            found = models.new_id(models.Kind.WORKSPACE)
+            await bare.execute(
+                "INSERT INTO workspaces (id, name, created_at) VALUES ($1, $2, now())", found, _WORKSPACE
+            )
+    return await models.Workspace.get(id=found)

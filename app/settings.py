@@ -1,0 +1,109 @@
+"""Every setting, read once from the environment: `PALAVER_` before each name, and the customary `DATABASE_URL`."""
+
+import ipaddress
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+__all__ = ["Environment", "ModelWire", "Settings"]
+
+
+class Environment(StrEnum):
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+class ModelWire(StrEnum):
+    OPENAI = "openai"
+    ANTHROPIC = "anthropic"
+    GOOGLE = "google"
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="PALAVER_", frozen=True, extra="ignore", populate_by_name=True)
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    env: Environment = Environment.DEVELOPMENT
+    data_dir: Path = Path("data")
+    database_url: SecretStr | None = Field(default=None, validation_alias=AliasChoices("DATABASE_URL", "database_url"))
+    database_connections: int = Field(default=20, ge=3)
+
+    model_base_url: str | None = None
+    model_api_key: SecretStr | None = None
+    model: str | None = None
+    model_wire: ModelWire = ModelWire.OPENAI
+    ai_enabled: bool = True
+    instructions: str | None = None
+    temperature: float = Field(default=0.7, ge=0, le=2)
+    # What an answer may cost at most; models that think before they speak want more.
+    max_output_tokens: int = Field(default=1000, ge=1)
+    context_window_tokens: int | None = Field(default=None, ge=256)
+
+    connect_timeout_seconds: float = Field(default=10, gt=0)
+    first_token_timeout_seconds: float = Field(default=120, gt=0)
+    between_tokens_timeout_seconds: float = Field(default=60, gt=0)
+    turn_timeout_seconds: float = Field(default=900, gt=0)
+    provider_tries: int = Field(default=3, ge=1)
+    # A process that is silent for this long is taken for dead and its turns are ended.
+    lease_seconds: float = Field(default=12, gt=1)
+    turn_events_hours: float = Field(default=48, ge=24)
+
+    body_limit_bytes: int = Field(default=1_000_000, gt=0)
+    upload_limit_bytes: int = Field(default=100_000_000, gt=0)
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    graphql_http_profile: Literal["stable", "2026-draft"] = "stable"
+    graphql_introspection: bool = True
+    graphql_depth: int = 15
+    graphql_cost: int = 25_000
+    graphql_tokens: int = 5_000
+    graphql_aliases: int = 50
+    graphql_batch_size: int = 0
+    trusted_documents: Path | None = None
+    trusted_documents_only: bool = False
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("model_base_url", "model", "database_url", "model_api_key", mode="before")
+    @classmethod
+    def _empty_is_absent(cls, value: object) -> object:
+        # Compose files and shells pass what is not set as an empty text.
+        return None if value == "" else value
+
+    @model_validator(mode="after")
+    def _open_only_at_home(self) -> Self:
+        if self.env is Environment.DEVELOPMENT and not self.is_loopback:
+            raise ValueError(
+                f"PALAVER_HOST={self.host} can be reached from other machines, and in development requests need no key."
+                " Set PALAVER_ENV=production, or listen on 127.0.0.1"
+            )
+        return self
+
+    @property
+    def is_loopback(self) -> bool:
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def trusts_this_machine(self) -> bool:
+        """Who comes from this machine without a key acts for the local workspace."""
+        return self.env is Environment.DEVELOPMENT
+
+    @property
+    def uses_embedded_model(self) -> bool:
+        return self.model_base_url is None and self.model_wire is ModelWire.OPENAI
+
+    @property
+    def model_host(self) -> str:
+        return urlsplit(self.model_base_url or "").hostname or ""
