@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
 from tests.transport.server import Served, served
@@ -36,14 +36,9 @@ class Talk:
         await self.say({"id": id, "type": "subscribe", "payload": {"query": query, **more}})
 
     async def closed(self) -> tuple[int, str]:
-        """The code and reason of the close, whatever was said before it."""
-        try:
-            async with asyncio.timeout(5):
-                while True:
-                    await self.socket.recv()
-        except ConnectionClosed as closed:
-            assert closed.rcvd is not None
-            return closed.rcvd.code, closed.rcvd.reason
+        await asyncio.wait_for(self.socket.wait_closed(), 5)
+        assert self.socket.close_code is not None
+        return self.socket.close_code, self.socket.close_reason or ""
 
 
 @asynccontextmanager
@@ -388,6 +383,8 @@ async def _ask_and_vanish(server: Served, document: str) -> None:
 
 
 async def _until(fact: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not fact():
-            await asyncio.sleep(0)
+    for _ in range(100_000):
+        if fact():
+            return
+        await asyncio.sleep(0)
+    assert fact()
