@@ -11,7 +11,7 @@ FROM python:3.13-slim AS packages
 WORKDIR /palaver
 COPY requirements.txt requirements-setup.txt ./
 RUN pip install --no-cache-dir --no-deps --require-hashes -r requirements-setup.txt
-RUN uv venv /venv \
+RUN python -m venv --without-pip /venv \
  && uv pip install --python /venv --no-cache --no-deps --require-hashes --no-build --compile-bytecode -r requirements.txt
 COPY . ./
 RUN uv pip install --python /venv --no-cache --no-deps --build-constraint requirements-setup.txt --editable . \
