@@ -94,7 +94,8 @@ class Page:
               const element = document.querySelector({json.dumps(selector)})
               element.scrollIntoView({{block: 'nearest'}})
               const {{x, y, width, height}} = element.getBoundingClientRect()
-              return [x + width / 2, y + height / 2]
+              // Near its beginning: the middle of something wide may lie under something else.
+              return [x + Math.min(width / 2, 40), y + Math.min(height / 2, 10)]
             }})()"""
         )
         for kind in ("mousePressed", "mouseReleased"):
@@ -109,6 +110,7 @@ class Page:
     async def paste(self, selector: str, text: str) -> None:
         """Into an editor, in place of what it held; typing would have it close each bracket by itself."""
         await self.click(selector)
+        await self.until("document.activeElement.closest('.monaco-editor.focused')")
         await self.press("a", "KeyA", 65, control=True)
         await self.evaluate(
             f"""(() => {{
@@ -182,13 +184,19 @@ class Browser:
         return page
 
     async def listen(self) -> None:
-        async for text in self._socket:
-            message = json.loads(text)
-            if "id" in message:
-                if not (answer := self._answers.pop(message["id"])).done():
-                    answer.set_result(message)
-            elif page := self._pages.get(message.get("sessionId", "")):
-                self._note(page, message["method"], message["params"])
+        try:
+            async for text in self._socket:
+                self._hear(json.loads(text))
+        finally:
+            for answer in self._answers.values():
+                answer.cancel("the browser is gone")
+
+    def _hear(self, message: Json) -> None:
+        if "id" in message:
+            if not (answer := self._answers.pop(message["id"])).done():
+                answer.set_result(message)
+        elif page := self._pages.get(message.get("sessionId", "")):
+            self._note(page, message["method"], message["params"])
 
     def _note(self, page: Page, method: str, facts: Json) -> None:
         if method == "Target.attachedToTarget":
@@ -232,6 +240,7 @@ async def launch() -> AsyncIterator[Browser]:
                 listening = asyncio.create_task(browser.listen())
                 yield browser
                 listening.cancel()
+                await asyncio.wait([listening])
             drain.cancel()
         finally:
             with contextlib.suppress(ProcessLookupError):

@@ -121,6 +121,35 @@ async def test_fills_in_what_the_explorer_ticks(page: Page) -> None:
     assert page.complaints == []
 
 
+async def test_begins_with_an_example_that_can_be_run(page: Page) -> None:
+    values = "__MONACO.editor.getModels().map((model) => [model.uri.path.split('-').at(-1), model.getValue()])"
+    models = dict(await page.evaluate(values))
+
+    assert "subscription Ask(" in models["operation.graphql"]
+    assert json.loads(models["variables.json"])["text"]
+
+
+async def test_a_second_visit_finds_everything_where_it_was(page: Page, chromium: Browser, site: Site) -> None:
+    await page.until("localStorage.getItem('graphiql:tabState')")
+
+    again = await chromium.open(f"{site.address}/graphiql")
+
+    await again.until(f"document.querySelector({json.dumps(EDITOR)})")
+    tabs = "[...document.querySelectorAll('.graphiql-tab')].map((tab) => tab.textContent)"
+    assert await again.evaluate(tabs) == ["Ask"]
+
+
+async def test_an_example_goes_on_where_the_last_answer_stopped(page: Page, site: Site) -> None:
+    await run(page, 'subscription { reply(text: "Hi") { ... on TextAdded { conversationId: text } } }')
+    site.pacer.said.put_nowait("conversation-7")
+    site.pacer.said.put_nowait(None)
+    await page.until(f"{FIGURES}.startsWith('2 events')")
+
+    await page.click(".palaver-examples li:nth-child(2) button")
+
+    await page.until("document.querySelector('.graphiql-editor-tool').textContent.includes('conversation-7')")
+
+
 async def test_opens_an_example_in_a_tab_of_its_own(page: Page) -> None:
     await page.click("button[aria-label='New tab']")
     await page.click(".palaver-examples li button")

@@ -24,6 +24,17 @@ export const examples: readonly Example[] = Object.entries(documents).map(([path
   }
 })
 
+/**
+ * A first visit finds the first example, as if it had been left there. GraphiQL's own way, `defaultTabs`, forgets the variables,
+ * and opens the tab a second time after a reload.
+ */
+export function prepareFirstVisit(): void {
+  const [first] = examples
+  if (!first || localStorage.getItem('graphiql:tabState')) return
+  localStorage.setItem('graphiql:query', first.query)
+  localStorage.setItem('graphiql:variables', first.variables)
+}
+
 export const EXAMPLES_PLUGIN: GraphiQLPlugin = { title: 'Examples', icon: ExamplesIcon, content: Examples }
 
 function Examples() {
@@ -38,12 +49,15 @@ function Examples() {
   /** In the tab that has it already, else in the current one when that is empty, else in a new one. */
   function open({ query, variables }: Example) {
     const place = tabs.findIndex((tab) => tab.query === query)
-    if (place >= 0) return place === activeTabIndex || changeTab(place)
-    if (queryEditor?.getValue().trim()) addTab()
-    queryEditor?.setValue(query)
-    variableEditor?.setValue(fill(variables))
+    if (place < 0) {
+      if (queryEditor?.getValue().trim()) addTab()
+      queryEditor?.setValue(query)
+      variableEditor?.setValue(variables)
+    } else if (place !== activeTabIndex) {
+      changeTab(place)
+    }
+    variableEditor?.setValue(fill(variableEditor.getValue()))
     queryEditor?.focus()
-    return undefined
   }
 
   return (
@@ -55,7 +69,7 @@ function Examples() {
           <li key={example.title}>
             <button type="button" onClick={() => open(example)}>
               <strong>{example.title}</strong>
-              <span>{example.about}</span>
+              <span>{example.about.split('`').map((words, place) => (place % 2 ? <code key={place}>{words}</code> : words))}</span>
             </button>
           </li>
         ))}

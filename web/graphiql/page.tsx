@@ -4,14 +4,13 @@ import { HISTORY_PLUGIN } from '@graphiql/plugin-history'
 import { GraphiQL } from 'graphiql'
 import { useMemo } from 'react'
 import { Answer } from './answer'
-import { EXAMPLES_PLUGIN, examples } from './examples'
+import { EXAMPLES_PLUGIN } from './examples'
 import { createFetcher } from './fetcher'
 import { Header } from './header'
 import { useKey } from './key'
 import { editorTheme } from './themes'
 
 const PLUGINS = [EXAMPLES_PLUGIN, explorerPlugin({ showAttribution: false }), HISTORY_PLUGIN]
-const FIRST_TABS = examples.slice(0, 1).map(({ query, variables }) => ({ query, variables }))
 // Any JSON fits our JSON scalar; without this the variables editor would underline objects.
 const SCALARS = { JSON: {} }
 
@@ -27,7 +26,6 @@ export function Page() {
         plugins={PLUGINS}
         referencePlugin={DOC_EXPLORER_PLUGIN}
         visiblePlugin={EXAMPLES_PLUGIN}
-        defaultTabs={FIRST_TABS}
         defaultQuery=""
         defaultEditorToolsVisibility="variables"
         editorTheme={editorTheme}
