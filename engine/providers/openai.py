@@ -1,7 +1,7 @@
 """The OpenAI-compatible wire: OpenAI itself, most vendors beside it, every local server."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
@@ -35,7 +35,9 @@ class OpenAIProvider:
         headers: Mapping[str, str] | None = None,
         session: aiohttp.ClientSession | None = None,
         connect_seconds: float = 10,
+        ready: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
+        """`ready` is awaited before each request; a server that is still starting has something to wait for."""
         address = urlsplit(base_url)
         if address.scheme not in ("http", "https") or not address.hostname:
             raise NotConfigured(f"The address {base_url!r} of model provider {name!r} is not a web address")
@@ -49,8 +51,10 @@ class OpenAIProvider:
         # OpenAI's newer models insist on the new name, which most others have never heard of.
         self._max_tokens_field = "max_completion_tokens" if address.hostname == "api.openai.com" else "max_tokens"
         self._timeout = aiohttp.ClientTimeout(total=None, connect=connect_seconds)
+        self._ready = ready
         self._session = session
         self._owns_session = session is None
+        self._parting: set[aiohttp.ClientResponse] = set()
 
     async def chat(self, request: ChatRequest, *, stream: bool) -> AsyncGenerator[Event | None, None]:
         answer = Answer(self.name, self._key)
@@ -80,6 +84,8 @@ class OpenAIProvider:
             raise ProviderFailed(self.name, "sent something that is not a list of models") from exc
 
     async def close(self) -> None:
+        for response in tuple(self._parting):
+            self._part_from(response)
         if self._session is not None and self._owns_session:
             await self._session.close()
 
@@ -89,6 +95,8 @@ class OpenAIProvider:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """A successful response, closed with its connection unless it was read to the end."""
         try:
+            if self._ready is not None:
+                await self._ready()
             response = await self._client().request(
                 method,
                 self._base_url + path,
@@ -104,15 +112,20 @@ class OpenAIProvider:
             except BaseException:
                 response.close()
                 raise
-            # All that matters is read; the end of the body is on its way, and the connection is used again after it.
             if not response.closed:
-                asyncio.get_running_loop().call_later(GOODBYE_SECONDS, response.close)
+                # All that matters is read. The end of the body is on its way; then the connection is used again.
+                self._parting.add(response)
+                asyncio.get_running_loop().call_later(GOODBYE_SECONDS, self._part_from, response)
         except TimeoutError as exc:
             raise ProviderUnavailable(self.name, "could not be reached in time") from exc
         except aiohttp.ClientConnectorError as exc:
             raise ProviderUnavailable(self.name, f"could not be reached at {exc.host}:{exc.port}") from exc
         except (aiohttp.ClientError, OSError) as exc:
             raise ProviderUnavailable(self.name, "lost the connection before the answer was complete") from exc
+
+    def _part_from(self, response: aiohttp.ClientResponse) -> None:
+        self._parting.discard(response)
+        response.close()
 
     def _client(self) -> aiohttp.ClientSession:
         # Made at the first use because it belongs to the running loop.
