@@ -9,7 +9,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from execution import Executor, Request
+from execution import Executor, OperationKind, Request
 from execution.departure import Departed
 from rest_compat.answers import Answer, Prepared, answer_empty, answer_json
 from rest_compat.bindings import bind
@@ -95,9 +95,13 @@ class RestApp:
                 branch = junction.choose(incoming)
                 exchange.operation = branch.prepared.endpoint.name
                 variables = bind(branch.prepared.endpoint.bindings, incoming)
+                if exchange.headless and branch.prepared.operation.kind is not OperationKind.QUERY:
+                    # A HEAD asks what a GET would be like; it must not do what the GET does.
+                    await exchange.start(branch.prepared.endpoint.status, branch.prepared.headers)
+                    return await exchange.write(b"", more=False)
                 await branch.answer(branch.prepared, exchange, variables, context)
         except Departed:
-            return
+            return None
         except Exception as error:
             # Half an answer is cut off rather than ended, so that nobody takes it for a whole one.
             if exchange.started:

@@ -134,10 +134,13 @@ class Dialect:
     security: Mapping[str, object] = field(default_factory=dict)
     refuse: Callable[[Failure], Refusal] = _plain
     error_schema: Mapping[str, object] = field(default_factory=dict)
+    # Where some paths have another envelope, by their prefix.
+    error_schemas: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     # Statuses any endpoint may answer with, and what each means.
     statuses: Mapping[int, str] = field(default_factory=dict)
     page: Callable[[Page], object] | None = None
-    page_schema: Callable[[str, Mapping[str, object]], Mapping[str, object]] | None = None
+    # From the page's name and the schema of its items.
+    page_schema: Callable[[str, Mapping[str, Any]], Mapping[str, Any]] | None = None
     spell: Callable[[str, str], str] = _lower
     events: EventStream = field(default_factory=EventStream)
     headers: Mapping[str, str] = field(default_factory=dict)

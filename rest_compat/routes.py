@@ -79,9 +79,9 @@ def check_routes(
     endpoints: "Sequence[Endpoint]", operations: Mapping[str, OperationDefinitionNode], mistakes: Mistakes
 ) -> None:
     """Two operations on one route must be told apart by `when:`."""
-    by_route: dict[tuple[object, ...], list[Endpoint]] = {}
+    by_route: dict[tuple[str | None, ...], list[Endpoint]] = {}
     for endpoint in endpoints:
-        by_route.setdefault((endpoint.method, route_key(endpoint.path)), []).append(endpoint)
+        by_route.setdefault(route_key(endpoint.path), []).append(endpoint)
     for sharing in by_route.values():
         for one, other in combinations(sharing, 2):
             if problem := _rivalry(one, other):
@@ -91,9 +91,11 @@ def check_routes(
 
 
 def _rivalry(one: "Endpoint", other: "Endpoint") -> str | None:
-    route = f"{other.method} {other.path}"
     if one.path != other.path:
-        return f"{route} and {one.path} of {one.name} match the same requests; name their parameters alike."
+        return f"{other.path} and {one.path} of {one.name} are the same path; name their parameters alike."
+    if one.method != other.method:
+        return None
+    route = f"{other.method} {other.path}"
     if one.condition is None and other.condition is None:
         return f"{one.name} and {other.name} both answer {route}; tell them apart with `when:`."
     if one.condition is None or other.condition is None:

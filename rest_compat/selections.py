@@ -12,6 +12,7 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
+    GraphQLField,
     GraphQLInterfaceType,
     GraphQLObjectType,
     GraphQLOutputType,
@@ -189,7 +190,8 @@ class Selector:
                 self._mistakes.at(node, "A constant is always there; it cannot stand under @include or @skip.")
             found.entries.append(_entry(node, where, member))
             return
-        type_ = self._type_of(node, where.type)
+        definition = self._definition(node, where.type)
+        type_ = definition.type
         stripped, shape, readings = self._stripped(node, type_, where, found)
         key = _claim(_name(node), _Claim(print_ast(stripped), where.types, type_), found)
         if respond:
@@ -198,7 +200,8 @@ class Selector:
             found.readings.append(Reading((key,), constant(respond, "status"), constant(respond, "header")))
         elif not (readings and shape == Members((), exact=False)):
             conditional = where.conditional or bool(stripped.directives)
-            fetch = Fetch(key, type_, shape, directive(node, "optional") is not None, conditional)
+            optional = directive(node, "optional") is not None
+            fetch = Fetch(key, type_, shape, optional, conditional, definition.description)
             found.entries.append(_entry(node, where, member or fetch))
         if (readings or respond) and is_list_type(_nullable(type_)):
             self._mistakes.at(node, "@respond cannot stand in a list: one answer has one status.")
@@ -268,10 +271,10 @@ class Selector:
         assert isinstance(type_, Composite)  # The document was validated.
         return type_
 
-    def _type_of(self, node: FieldNode, parent: Composite) -> GraphQLOutputType:
+    def _definition(self, node: FieldNode, parent: Composite) -> GraphQLField:
         definition = self._schema.get_field(parent, node.name.value)
         assert definition is not None  # The document was validated.
-        return definition.type
+        return definition
 
 
 def _entry(node: FieldNode, where: _Where, member: Constant | Fetch) -> Entry:

@@ -41,6 +41,7 @@ class Fetch:
     optional: bool = False
     # Under `@include` or `@skip`, so that the result may not have it at all.
     conditional: bool = False
+    description: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

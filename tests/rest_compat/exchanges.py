@@ -2,7 +2,7 @@
 
     {
       "about": "one line, when the name of the file is not enough",
-      "given": {...},                                   whatever the `arrange` of the caller understands, such as a script
+      "given": {...},                                   for the caller to arrange, such as a script
       "before": [{"request": {...}, "keep": {"chat": "conversation_id"}}],
       "request": {"method": "GET", "path": "/ai/conversations/{chat}", "query": {}, "headers": {}, "json": {}},
       "response": {"status": 200, "headers": {"content-type": "application/json"}, "json": {...}}

@@ -93,7 +93,6 @@ class Conversation:
     external_user: str | None = None
     response_ms: float | None = None
     pinned: bool | None = None
-    created_at: DateTime = DateTime("2026-01-15T10:30:00.000Z")  # type: ignore[arg-type]  # printed as it is
 
     @strawberry.field
     def messages(self) -> list[Message]:
