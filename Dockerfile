@@ -20,7 +20,7 @@ COPY --from=pages /palaver/web/dist web/dist
 
 FROM python:3.13-slim
 # The embedded Postgres wants to know its user by name.
-RUN useradd --system --uid 10001 --user-group --home-dir /data --create-home palaver && chmod 700 /data
+RUN useradd --uid 10001 --user-group --home-dir /data --create-home --shell /usr/sbin/nologin palaver && chmod 700 /data
 COPY --from=packages /venv /venv
 COPY --from=packages /palaver /palaver
 ENV PATH=/venv/bin:$PATH \
