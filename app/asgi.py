@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 
 from rest_compat.openapi import openapi
@@ -81,6 +82,7 @@ def create_app(settings: Settings, surroundings: Surroundings) -> Starlette:
     return app
 
 
+@cache
 def compiled() -> Mapping[Dialect, tuple[Endpoint, ...]]:
     """Every REST endpoint; raises with every mistake when one of them does not fit the graph."""
     return {dialect: compile_dialect(dialect, schema._schema) for dialect in DIALECTS}

@@ -26,7 +26,7 @@ from app.settings import Settings
 from engine.local import LocalModel, provider_for
 from models.database import migrate
 
-__all__ = ["database_for", "serve", "serve_worker"]
+__all__ = ["database_for", "say", "serve", "serve_worker", "uvicorn_config"]
 
 _logger = logging.getLogger("palaver")
 
@@ -161,7 +161,7 @@ async def _serve_here(
     from app.asgi import create_app  # Compiles every endpoint; no other command waits for that.
 
     app = create_app(settings, surroundings)
-    server = _Server(_uvicorn(app), app)
+    server = _Server(uvicorn_config(app), app)
     started = asyncio.create_task(_announce(server, settings, listener, began)) if began is not None else None
     await server.serve(sockets=[listener])
     if started is not None:
@@ -169,7 +169,7 @@ async def _serve_here(
     return 0 if server.started else 1
 
 
-def _uvicorn(app: Starlette) -> uvicorn.Config:
+def uvicorn_config(app: Starlette) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="none",

@@ -7,7 +7,7 @@ from typing import Any  # Request values are open JSON.
 
 from graphql import GraphQLInputType, is_list_type, is_non_null_type
 
-from domain.files import Upload
+from files import Upload
 from errors import Invalid
 from rest_compat.errors import BadRequest
 from rest_compat.incoming import MISSING, Incoming

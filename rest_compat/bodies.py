@@ -15,7 +15,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.datastructures import Headers
 from starlette.types import Receive
 
-from domain.files import Upload
+from files import Upload
 from errors import Invalid
 from execution.departure import Departed
 from rest_compat.errors import TooLarge, WrongMediaType

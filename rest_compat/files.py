@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any  # GraphQL variables and contexts are open by nature.
 from urllib.parse import quote
 
-from domain.files import Blob
+from files import Blob
 from errors import NotFound
 from execution.departure import while_present
 from rest_compat.answers import Prepared, run

@@ -5,7 +5,7 @@ from typing import Any  # JSON is open by nature.
 
 import strawberry
 
-from domain.files import Blob
+from files import Blob
 from resolvers.scalars import JSON, DateTime, File
 
 __all__ = ["JSON", "SCALARS", "Blob", "DateTime", "File"]

@@ -21,6 +21,8 @@ from engine import Engine
 from engine.testing import ScriptedProvider
 from models.database import Database, migrate
 from tests.postgres import running_postgres
+from tests.serving import Served, serving
+from tests.upstream import Upstream
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +43,7 @@ async def template(postgres: Address) -> str:
 async def database(postgres: Address, template: str) -> AsyncIterator[dict[str, Any]]:
     """A database of this test's own, open; its credentials are for other processes."""
     name = f"test_{uuid4().hex}"
-    await postgres_execute(postgres, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+    await postgres_execute(postgres, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY WAL_LOG")
     opened = Database(credentials(postgres, name))
     await opened.open()
     try:
@@ -105,6 +107,20 @@ def process(workspace: models.Workspace) -> MakeTalk:
             await engine.close()
 
     return start
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[Upstream]:
+    async with Upstream() as started:
+        yield started
+
+
+@pytest.fixture
+async def palaver(database: dict[str, Any], upstream: Upstream) -> AsyncIterator[Served]:
+    """The real application on a socket, talking to `upstream`."""
+    # The process under test opens the database itself.
+    async with serving(database, upstream) as served:
+        yield served
 
 
 def credentials(address: Address, database: str) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """The pages for people: GraphiQL and the start page, built from web/ and served under a strict policy."""
 
 import hashlib
+import html
+import json
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -30,7 +32,8 @@ _MEDIA_TYPES = {
 }
 # The build leaves both beside each file; the smaller one first.
 _COMPRESSED = {"br": ".br", "gzip": ".gz"}
-_NONCE_PLACE = "PALAVER-NONCE"
+# Where the pages in web/ leave room for what only the server knows.
+_NONCE_PLACE, _APIS_PLACE = "PALAVER-NONCE", "PALAVER-APIS"
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -42,16 +45,20 @@ class Asset:
     compressed: Mapping[str, Path]
 
 
-def pages(dist: Path) -> list[Route]:
-    """`/`, `/graphiql` and `/assets/…` from what Vite left in `dist`, or a page that says how to build them."""
+def pages(dist: Path, apis: Mapping[str, str] | None = None) -> list[Route]:
+    """`/`, `/graphiql` and `/assets/…` from what Vite left in `dist`, or a page that says how to build them.
+
+    `apis` are the titles of the REST APIs by the name that `/openapi/<name>.json` knows them by.
+    """
     start, graphiql = dist / "index.html", dist / "graphiql.html"
     if not (start.is_file() and graphiql.is_file()):
         logger.warning("The browser pages are not built: %s is missing. Run `make web`, then start again.", graphiql)
         return [Route("/", _not_built), Route("/graphiql", _not_built)]
+    listed = html.escape(json.dumps(dict(apis or {})))
     assets = {asset.path.name: asset for asset in _find_assets(dist / "assets")}
     return [
-        Route("/", _plain_page(start.read_bytes())),
-        Route("/graphiql", _page_with_nonce(graphiql.read_text("utf-8"))),
+        Route("/", _plain_page(start.read_text("utf-8").replace(_APIS_PLACE, listed).encode())),
+        Route("/graphiql", _page_with_nonce(graphiql.read_text("utf-8").replace(_APIS_PLACE, listed))),
         Route("/assets/{name:path}", _asset_endpoint(assets)),
     ]
 

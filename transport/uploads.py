@@ -11,7 +11,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.datastructures import Headers
 from starlette.types import Receive
 
-from domain.files import Upload
+from files import Upload
 from execution import Request
 from transport import body
 from transport.negotiation import media_type

@@ -71,6 +71,10 @@ AEGIS = Dialect(
         opening=(Frame({"status": "connected", "message": "Streaming started"}, "connect"),),
         closing=(Frame({"status": "completed", "message": "Stream finished"}, "complete"),),
         error=stream_error,
-        headers={"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "Content-Type"},
+        headers={
+            "Cache-Control": "no-cache",
+            "Access-Control-Allow-Origin": "*",
+            "Access-Control-Allow-Headers": "Content-Type",
+        },
     ),
 )

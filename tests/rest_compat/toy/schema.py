@@ -11,7 +11,7 @@ import orjson
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
-from domain.files import Blob, Upload
+from files import Blob, Upload
 from errors import Conflict, Forbidden, Invalid, LimitReached, NotFound, ProviderFailed
 from schema.scalars import JSON, SCALARS, DateTime, File
 
