@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any  # the protocol's messages are open JSON
 
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 Json = dict[str, Any]
 
@@ -184,12 +185,11 @@ class Browser:
         return page
 
     async def listen(self) -> None:
-        try:
+        with contextlib.suppress(ConnectionClosed):
             async for text in self._socket:
                 self._hear(json.loads(text))
-        finally:
-            for answer in self._answers.values():
-                answer.cancel("the browser is gone")
+        for answer in self._answers.values():
+            answer.cancel("the browser is gone")
 
     def _hear(self, message: Json) -> None:
         if "id" in message:
@@ -239,8 +239,7 @@ async def launch() -> AsyncIterator[Browser]:
                 browser = Browser(socket)
                 listening = asyncio.create_task(browser.listen())
                 yield browser
-                listening.cancel()
-                await asyncio.wait([listening])
+            await listening
             drain.cancel()
         finally:
             with contextlib.suppress(ProcessLookupError):

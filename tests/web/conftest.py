@@ -4,12 +4,19 @@ import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
 import uvicorn
 from starlette.applications import Starlette
 
+from app.asgi import create_app
+from app.postgres import Address
+from app.runtime import Surroundings
+from app.settings import Settings
+from engine.testing import ScriptedProvider, saying
+from tests.conftest import credentials, postgres_execute
 from tests.web import browser, toy
 from transport.pages import pages
 
@@ -32,8 +39,20 @@ def built_pages() -> Path:
 @pytest_asyncio.fixture
 async def site(built_pages: Path) -> AsyncIterator[Site]:
     pacer = toy.Pacer()
-    async with serving(Starlette(routes=[*pages(built_pages), *toy.build(pacer).routes])) as address:
+    routes = [*pages(built_pages, {"aegis": "Aegis"}), *toy.build(pacer).routes]
+    async with serving(Starlette(routes=routes)) as address:
         yield Site(address, pacer)
+
+
+@pytest_asyncio.fixture
+async def platform(built_pages: Path, postgres: Address, template: str) -> AsyncIterator[str]:
+    """The whole platform on a port of its own, over a model that always says the same; yields its address."""
+    name = f"web_{uuid4().hex}"
+    await postgres_execute(postgres, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+    model = ScriptedProvider(saying("Short ", "waves ", "scatter ", "most."))
+    surroundings = Surroundings(credentials(postgres, name), model)
+    async with serving(create_app(Settings(), surroundings)) as address:
+        yield address
 
 
 @pytest_asyncio.fixture(scope="session")
@@ -51,7 +70,7 @@ async def serving(app: Starlette) -> AsyncIterator[str]:
         listener.bind(("127.0.0.1", 0))
         # Listening before the server runs: early requests wait in the backlog instead of being refused.
         listener.listen()
-        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="warning", ws="websockets-sansio"))
+        server = uvicorn.Server(uvicorn.Config(app, lifespan="auto", log_level="warning", ws="websockets-sansio"))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(server.serve(sockets=[listener]))
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"

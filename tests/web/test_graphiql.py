@@ -88,11 +88,11 @@ async def test_the_key_lasts_as_long_as_the_tab_unless_remembered(page: Page) ->
 
 async def test_says_whom_the_server_takes_us_for(page: Page) -> None:
     who = "document.querySelector('.palaver-who')?.textContent"
-    await page.until(f"{who} === 'Toys from this machine'")
+    await page.until(f"{who} === 'Toys · from this machine'")
 
     await page.write("input[name=key]", "pk_test")
     await page.click(".palaver-field button[type=submit]")
-    await page.until(f"{who} === 'Toys with a key of kind WSK'")
+    await page.until(f"{who} === 'Toys · with a key of kind WSK'")
     await page.write("input[name=key]", "unknown")
     await page.click(".palaver-field button[type=submit]")
     await page.until(f"{who} === 'There is no such key.'")
@@ -171,5 +171,5 @@ async def test_the_start_page_leads_everywhere(chromium: Browser, site: Site) ->
 
     await page.until("document.readyState === 'complete'")
     links = await page.evaluate("[...document.links].map((link) => new URL(link.href).pathname)")
-    assert {"/graphiql", "/openapi/informer.json", "/openapi/aivax.json"} <= set(links)
+    assert {"/graphiql", "/openapi/aegis.json", "/readyz"} <= set(links)
     assert page.complaints == []

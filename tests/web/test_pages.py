@@ -1,5 +1,7 @@
 """How the pages are served: the policy, caching, and what happens before they are built."""
 
+import html
+import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +20,7 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 @pytest.fixture
 def dist(tmp_path: Path) -> Path:
     files = {
-        "index.html": "<title>Start</title>",
+        "index.html": '<meta content="PALAVER-APIS">',
         "graphiql.html": '<meta property="csp-nonce" nonce="PALAVER-NONCE">',
         "assets/app-1a2b.js": "let plain",
         "assets/app-1a2b.js.br": "brotli's",
@@ -67,9 +69,19 @@ async def test_the_start_page_is_sent_again_only_when_it_changed(dist: Path) -> 
     again = await get(dist, "/", {"if-none-match": page.headers["etag"]})
     other = await get(dist, "/", {"if-none-match": '"of-last-week"'})
 
-    assert (page.text, page.headers["cache-control"]) == ("<title>Start</title>", "no-cache")
+    assert page.headers["cache-control"] == "no-cache"
     assert (again.status_code, again.text) == (304, "")
     assert other.status_code == 200
+
+
+async def test_pages_know_the_rest_apis_of_this_server(dist: Path) -> None:
+    transport = httpx.ASGITransport(Starlette(routes=pages(dist, {"aegis": 'Aegis "AI" <service>'})))
+    async with httpx.AsyncClient(transport=transport, base_url="http://palaver.test") as client:
+        page = await client.get("/")
+
+    content = html.unescape(page.text.removeprefix('<meta content="').removesuffix('">'))
+    assert json.loads(content) == {"aegis": 'Aegis "AI" <service>'}
+    assert "<service>" not in page.text
 
 
 async def test_assets_are_kept_for_ever(dist: Path) -> None:

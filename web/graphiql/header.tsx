@@ -1,9 +1,10 @@
 import { type FormEvent, useState } from 'react'
+import { listApis } from '../look/apis'
 import mark from '../look/mark.svg'
 import { isRemembered, keep, useKey } from './key'
 import { Who } from './who'
 
-const REFERENCES = { Informer: 'informer', InformedAI: 'informedai', Aegis: 'aegis', AIVAX: 'aivax' }
+const APIS = listApis()
 
 export function Header() {
   return (
@@ -12,11 +13,11 @@ export function Header() {
         <img src={mark} alt="" width="26" height="26" />
         Palaver
       </a>
-      <nav aria-label="REST reference">
-        <span>REST</span>
-        {Object.entries(REFERENCES).map(([name, file]) => (
-          <a key={file} href={`./openapi/${file}.json`} target="_blank" rel="noreferrer">
-            {name}
+      <nav aria-label="REST APIs">
+        {APIS.length > 0 && <span>REST</span>}
+        {APIS.map(([name, title]) => (
+          <a key={name} href={`./openapi/${name}.json`} target="_blank" rel="noreferrer">
+            {title}
           </a>
         ))}
       </nav>

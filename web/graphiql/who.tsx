@@ -26,7 +26,7 @@ export function Who() {
   const { kind, workspace } = known.principal
   return (
     <span className="palaver-who">
-      <strong>{workspace.name}</strong> {WAYS_IN[kind] ?? `with a key of kind ${kind}`}
+      <strong>{workspace.name}</strong> · {WAYS_IN[kind] ?? `with a key of kind ${kind}`}
     </span>
   )
 }
