@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
 
-from rest_compat.openapi import openapi
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection, Request
@@ -24,6 +23,7 @@ from resolvers.context import Context
 from rest_compat import Dialect, Endpoint, RestApp, compile_dialect
 from rest_compat import Limits as BodyLimits
 from rest_compat.dialects import DIALECTS
+from rest_compat.openapi import openapi
 from schema import schema
 from transport import CORS, GraphQLApp, HTTPProfile, TransportOptions
 from transport.pages import pages

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from errors import Forbidden
+from errors import Forbidden, Unauthenticated
 
 __all__ = ["SCOPES", "KeyKind", "Principal", "PrincipalKind", "Scope"]
 
@@ -72,5 +72,8 @@ class Principal:
     source: str | None = None
 
     def require(self, scope: Scope) -> None:
-        if scope not in self.scopes:
-            raise Forbidden(f"A key of kind {self.kind.value} may not do this: it needs {scope.value}")
+        if scope in self.scopes:
+            return
+        if self.kind is PrincipalKind.ANONYMOUS:
+            raise Unauthenticated
+        raise Forbidden(f"A key of kind {self.kind.value} may not do this: it needs {scope.value}")
