@@ -23,6 +23,16 @@ class Kind(IntEnum):
     MESSAGE = 0x006
     TURN = 0x007
     USAGE = 0x008
+    EMBEDDER = 0x010
+    COLLECTION = 0x011
+    CONTENT = 0x012
+    KNOWLEDGE_DOCUMENT = 0x013
+    CHUNK = 0x014
+    RETRIEVAL_LOG = 0x015
+    SYNC_SOURCE = 0x016
+    SYNC_CATEGORY = 0x017
+    SYNC_RECORD = 0x018
+    RECOVERY_REQUEST = 0x019
 
 
 _lock = threading.Lock()
@@ -89,3 +99,43 @@ def turn_id() -> UUID:
 
 def usage_id() -> UUID:
     return new_id(Kind.USAGE)
+
+
+def embedder_id() -> UUID:
+    return new_id(Kind.EMBEDDER)
+
+
+def collection_id() -> UUID:
+    return new_id(Kind.COLLECTION)
+
+
+def content_id() -> UUID:
+    return new_id(Kind.CONTENT)
+
+
+def knowledge_document_id() -> UUID:
+    return new_id(Kind.KNOWLEDGE_DOCUMENT)
+
+
+def chunk_id() -> UUID:
+    return new_id(Kind.CHUNK)
+
+
+def retrieval_log_id() -> UUID:
+    return new_id(Kind.RETRIEVAL_LOG)
+
+
+def sync_source_id() -> UUID:
+    return new_id(Kind.SYNC_SOURCE)
+
+
+def sync_category_id() -> UUID:
+    return new_id(Kind.SYNC_CATEGORY)
+
+
+def sync_record_id() -> UUID:
+    return new_id(Kind.SYNC_RECORD)
+
+
+def recovery_request_id() -> UUID:
+    return new_id(Kind.RECOVERY_REQUEST)
