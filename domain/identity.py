@@ -20,6 +20,9 @@ class Scope(StrEnum):
     USAGE_READ = "USAGE_READ"
     WORKSPACE_READ = "WORKSPACE_READ"
     KEYS_MANAGE = "KEYS_MANAGE"
+    KNOWLEDGE_READ = "KNOWLEDGE_READ"
+    KNOWLEDGE_WRITE = "KNOWLEDGE_WRITE"
+    SYNC = "SYNC"
 
 
 class KeyKind(StrEnum):
@@ -45,7 +48,7 @@ class PrincipalKind(StrEnum):
 
 
 _TALK = frozenset({Scope.PUBLIC, Scope.CONVERSATIONS_READ, Scope.CONVERSATIONS_WRITE, Scope.MODELS_READ})
-_SERVER = _TALK | {Scope.USAGE_READ, Scope.WORKSPACE_READ}
+_SERVER = _TALK | {Scope.USAGE_READ, Scope.WORKSPACE_READ, Scope.KNOWLEDGE_READ, Scope.KNOWLEDGE_WRITE}
 _NOTHING_YET = frozenset({Scope.PUBLIC})
 
 # The keys that are handed to browsers and sync agents open nothing but their own endpoints.
@@ -55,7 +58,7 @@ SCOPES: Mapping[PrincipalKind, frozenset[Scope]] = {
     PrincipalKind.SK: _SERVER,
     PrincipalKind.WSK: _SERVER,
     PrincipalKind.PAK: _NOTHING_YET,
-    PrincipalKind.SSK: _NOTHING_YET,
+    PrincipalKind.SSK: frozenset({Scope.PUBLIC, Scope.SYNC}),
     PrincipalKind.AAK: _NOTHING_YET,
     PrincipalKind.ANONYMOUS: _NOTHING_YET,
 }
