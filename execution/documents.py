@@ -9,6 +9,7 @@ from graphql import DocumentNode, GraphQLError, GraphQLSchema, OperationDefiniti
 from execution import limits as limit
 from execution.limits import Limits
 from execution.operations import Operation, OperationKind, Refused, Stage
+from execution.plan import Plan
 from execution.validation import validate
 
 __all__ = ["Document", "DocumentCache", "check"]
@@ -68,7 +69,7 @@ def check(schema: GraphQLSchema, text: str, limits: Limits) -> Document:
         raise Refused(Stage.LIMIT, errors)
     if errors := validate(schema, document, limits):
         raise Refused(Stage.VALIDATE, errors)
-    return Document(_operations(document))
+    return Document(_operations(schema, document, limits))
 
 
 def _parse(text: str, limits: Limits) -> DocumentNode:
@@ -78,11 +79,11 @@ def _parse(text: str, limits: Limits) -> DocumentNode:
         raise Refused(Stage.PARSE, [error]) from error
 
 
-def _operations(document: DocumentNode) -> dict[str | None, Operation]:
-    return {
-        node.name.value if node.name else None: Operation(
-            OperationKind(node.operation.value), node.name.value if node.name else None, document, node
-        )
-        for node in document.definitions
-        if isinstance(node, OperationDefinitionNode)
-    }
+def _operations(schema: GraphQLSchema, document: DocumentNode, limits: Limits) -> dict[str | None, Operation]:
+    operations = {}
+    for node in document.definitions:
+        if isinstance(node, OperationDefinitionNode):
+            name = node.name.value if node.name else None
+            plan = Plan(schema, document, node, hide_suggestions=not limits.suggestions)
+            operations[name] = Operation(OperationKind(node.operation.value), name, document, node, plan)
+    return operations

@@ -1,25 +1,22 @@
 """Prepares documents and runs operations."""
 
+import logging
 from asyncio import timeout
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing
-from inspect import isawaitable
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping, Sequence
+from types import CoroutineType
 from typing import Any  # GraphQL variables, results and contexts are open by nature.
 
-from graphql import (
-    ExecutionResult,
-    ExperimentalIncrementalExecutionResults,
-    GraphQLSchema,
-    create_source_event_stream,
-    execute_subscription_event,
-    experimental_execute_incrementally,
-)
-from graphql.execution import Executor as CoreExecutor
+from graphql import GraphQLError, GraphQLSchema
+from graphql.execution.incremental import IncrementalExecutor
 
 from execution import documents, errors
 from execution.documents import DocumentCache
+from execution.increments import increments
 from execution.limits import Limits
 from execution.operations import Operation, OperationKind, Request, Result, Stage
+from execution.plan import Run
+
+logger = logging.getLogger(__name__)
 
 
 class Executor:
@@ -40,88 +37,92 @@ class Executor:
 
     async def run(self, operation: Operation, variables: Mapping[str, Any], context: Any) -> Result:
         """The whole answer of a query or mutation. Cancelling the task cancels the resolvers."""
-        try:
-            async with timeout(self._seconds(operation)):
-                # The plain executor answers `@defer` and `@stream` in one piece.
-                outcome = self._execute(operation, variables, context, executor_class=CoreExecutor)
-                if isawaitable(outcome):
-                    outcome = await outcome
-        except TimeoutError:
-            outcome = ExecutionResult(None, [errors.TimedOut(self._seconds(operation))])
-        return self._result(outcome)
+        run = operation.plan.begin(variables, context)
+        if isinstance(run, list):
+            return _refused(Stage.VARIABLES, run)
+        return await _answer(operation, run, self._seconds(operation))
 
-    async def stream(
+    def stream(self, operation: Operation, variables: Mapping[str, Any], context: Any) -> AsyncGenerator[Result, None]:
+        """Every result of a subscription, or the one of a query or mutation. Closing it closes the source."""
+        if operation.kind is OperationKind.SUBSCRIPTION:
+            return self._events(operation, variables, context)
+        return self._once(operation, variables, context)
+
+    async def _once(
         self, operation: Operation, variables: Mapping[str, Any], context: Any
     ) -> AsyncGenerator[Result, None]:
-        """Every result of a subscription, or the one of a query or mutation. Closing it closes the source."""
-        if operation.kind is not OperationKind.SUBSCRIPTION:
-            outcome = self._execute(operation, variables, context)
-            if isawaitable(outcome):
-                outcome = await outcome
-            if isinstance(outcome, ExperimentalIncrementalExecutionResults):
-                async with aclosing(outcome.subsequent_results) as rest:
-                    yield self._frame(outcome.initial_result)
-                    async for frame in rest:
-                        yield self._frame(frame)
-            else:
-                yield self._result(outcome)
+        run = operation.plan.begin(variables, context)
+        if isinstance(run, list):
+            yield _refused(Stage.VARIABLES, run)
+        elif not operation.plan.incremental:
+            yield await _answer(operation, run, self._seconds(operation))
+        else:
+            results = increments(run.core_of(IncrementalExecutor), self._seconds(operation))
+            try:
+                async for result in results:
+                    yield result
+            finally:
+                await results.aclose()
+
+    async def _events(
+        self, operation: Operation, variables: Mapping[str, Any], context: Any
+    ) -> AsyncGenerator[Result, None]:
+        plan, seconds = operation.plan, self.limits.event_seconds
+        run = plan.begin(variables, context)
+        if isinstance(run, list):
+            yield _refused(Stage.VARIABLES, run)
             return
-        executor = CoreExecutor.build(
-            self.schema,
-            operation.document,
-            context_value=context,
-            raw_variable_values=dict(variables),
-            operation_name=operation.name,
-        )
-        if isinstance(executor, list):
-            yield self._result(ExecutionResult(None, errors=executor))
+        try:
+            async with timeout(self._seconds(operation)):
+                source = await plan.subscribe(run)
+        except TimeoutError:
+            yield _result(None, [errors.TimedOut(self._seconds(operation))])
             return
-        source = create_source_event_stream(executor)
-        if isawaitable(source):
-            source = await source
-        if isinstance(source, ExecutionResult):
-            yield self._result(source)
+        except GraphQLError as error:
+            yield _result(None, [error])
             return
-        assert isinstance(source, AsyncIterator)
         try:
             async for event in source:
-                outcome = execute_subscription_event(executor.build_per_event_executor(event))
-                if isawaitable(outcome):
-                    outcome = await outcome
-                result = self._result(outcome)
+                result = await _answer(operation, run.next(event), seconds)
                 result.sequence = getattr(event, "sequence", None)
                 yield result
+        except Exception as error:
+            # The source broke. That is this stream's last word, in the place its events had.
+            yield _result(None, [plan.broken(run, error)])
         finally:
-            if isinstance(source, AsyncGenerator):
-                await source.aclose()
-
-    def _execute(self, operation: Operation, variables: Mapping[str, Any], context: Any, **options: Any) -> Any:
-        return experimental_execute_incrementally(
-            self.schema,
-            operation.document,
-            context_value=context,
-            variable_values=dict(variables),
-            operation_name=operation.name,
-            hide_suggestions=not self.limits.suggestions,
-            **options,
-        )
+            await _close(source)
 
     def _seconds(self, operation: Operation) -> float:
         mutates = operation.kind is OperationKind.MUTATION
         return self.limits.mutation_seconds if mutates else self.limits.query_seconds
 
-    def _frame(self, frame: Any) -> Result:
-        members = dict(frame.formatted)
-        return Result(members.pop("data", None), members.pop("errors", None), incremental=members)
 
-    def _result(self, outcome: ExecutionResult) -> Result:
-        causes = tuple(outcome.errors or ())
-        # What stops an operation before its first field has no path and leaves no data: its variables do not fit.
-        unstarted = outcome.data is None and causes and not any(cause.path or cause.extensions for cause in causes)
-        return Result(
-            outcome.data,
-            errors.present(causes) or None,
-            None,
-            causes,
-            refused=Stage.VARIABLES if unstarted else None,
-        )
+async def _answer(operation: Operation, run: Run, seconds: float) -> Result:
+    data = operation.plan.start(run)
+    if type(data) is CoroutineType:
+        # Only what waits can be late: nothing else gives the clock a chance to run.
+        try:
+            async with timeout(seconds):
+                data = await data
+        except TimeoutError:
+            return _result(None, [*run.errors, errors.TimedOut(seconds)])
+    return _result(data, run.errors)
+
+
+async def _close(source: AsyncIterable[Any]) -> None:
+    close = getattr(source, "aclose", None)
+    if close is None:
+        return
+    try:
+        await close()
+    except Exception:
+        # Nobody is left to tell.
+        logger.exception("A subscription's source failed to close")
+
+
+def _refused(stage: Stage, causes: Sequence[GraphQLError]) -> Result:
+    return Result(None, errors.present(causes), causes=causes, refused=stage)
+
+
+def _result(data: Any, causes: Sequence[GraphQLError]) -> Result:
+    return Result(data, errors.present(causes), None, causes) if causes else Result(data)

@@ -8,6 +8,7 @@ from typing import Any  # GraphQL variables and results are open JSON by nature.
 from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, located_error
 
 from execution import encoding, errors
+from execution.plan import Plan
 
 
 class OperationKind(StrEnum):
@@ -52,6 +53,7 @@ class Operation:
     name: str | None
     document: DocumentNode
     node: OperationDefinitionNode
+    plan: Plan = field(repr=False)
 
 
 @dataclass(slots=True)
