@@ -89,7 +89,9 @@ class Content(Row):
     collection: fields.ForeignKeyRelation[Collection] = fields.ForeignKeyField("models.Collection", related_name=False)
     collection_id: UUID
     digest = fields.CharField(max_length=64)
-    media_type = fields.TextField()
+    # The name it first came under, from which its format is known.
+    name = fields.TextField()
+    media_type = optional_text()
     # Named at the top of each of its chunks, where the name helps to find it.
     title = optional_text()
     # A file as it came, until it has been read.
@@ -142,6 +144,8 @@ class Chunk(Row):
     content: fields.ForeignKeyRelation[Content] = fields.ForeignKeyField("models.Content", related_name=False)
     content_id: UUID
     position = fields.IntField()
+    # The titles it stands under: searched and embedded with it, but no part of it.
+    heading = fields.TextField(default="")
     text = fields.TextField()
     digest = fields.CharField(max_length=32)
     start_line = fields.IntField(null=True)

@@ -167,7 +167,7 @@ class Migration(migrations.Migration):
         # The collection is a word of its chunks, so that the index itself leaves the others out.
         ops.RunSQL(
             "ALTER TABLE chunks ADD COLUMN search tsvector GENERATED ALWAYS AS"
-            " (knowledge_words(text) || array_to_tsvector(ARRAY['#' || collection_id::text])) STORED",
+            " (knowledge_words(heading || ' ' || text) || array_to_tsvector(ARRAY['#' || collection_id::text])) STORED",
             "ALTER TABLE chunks DROP COLUMN search",
         ),
         ops.RunSQL("CREATE INDEX chunks_search ON chunks USING gin (search)", "DROP INDEX chunks_search"),
