@@ -8,7 +8,7 @@ from typing import Any, NewType
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
-from domain.files import Upload
+from files import Upload
 from errors import Forbidden, NotFound
 
 
