@@ -16,7 +16,7 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 # Whatever looks like a key, ours or a vendor's, wherever it stands.
 _SECRETS = re.compile(
-    r"\b((?:owner|wsk|pak|ssk|aak)_|sk-|pk-)[A-Za-z0-9_-]{12,}|(?i:(bearer|api-key=|x-api-key:?)\s*)[^\s\"',&]{8,}"
+    r"\b((?:owner|wsk|pak|ssk|aak)_|sk-|pk-)[A-Za-z0-9_-]{12,}|((?i:bearer\s+|api-key=|x-api-key:?\s*))[^\s\"',&]{8,}"
     r"|(://[^:/@\s]+:)[^@/\s]+(?=@)"
 )
 _OWN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}

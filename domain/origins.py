@@ -1,5 +1,6 @@
 """Which web pages may use a key that is bound to domains."""
 
+import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
@@ -8,6 +9,8 @@ from errors import Invalid
 __all__ = ["check_entry", "is_allowed"]
 
 _PORTS = {"http": 80, "https": 443}
+# A name or an address; in brackets an IPv6 one, which arrives here without them.
+_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:.]+")
 
 
 def is_allowed(origin: str | None, entries: Sequence[str]) -> bool:
@@ -34,6 +37,8 @@ def _parse(text: str) -> tuple[str, str, int | None] | None:
         if not host or parts.username or parts.path not in ("", "/") or parts.query or parts.fragment:
             return None
         host = host.rstrip(".").encode("idna").decode() if not host.isascii() else host.rstrip(".")
+        if not _HOST.fullmatch(host):
+            return None
     except ValueError:  # A port that is no number, a host that is no name.
         return None
     return parts.scheme, host, port or _PORTS.get(parts.scheme)

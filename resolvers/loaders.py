@@ -41,7 +41,7 @@ class Loaders:
 
     @cached_property
     def model_by_id(self) -> DataLoader[UUID, models.Model | None]:
-        return DataLoader(_by_id(models.Model.all().prefetch_related("provider")))
+        return DataLoader(_by_id(models.Model.all()))
 
     @cached_property
     def provider_by_id(self) -> DataLoader[UUID, models.Provider | None]:

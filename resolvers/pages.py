@@ -181,7 +181,8 @@ def _id(text: str) -> UUID:
 
 
 def _write_cursor(values: list[Any]) -> str:
-    return urlsafe_b64encode(orjson.dumps(values)).decode().rstrip("=")
+    # asyncpg's ids are of a class of its own, which orjson does not know.
+    return urlsafe_b64encode(orjson.dumps(values, default=str)).decode().rstrip("=")
 
 
 def _read_cursor(name: str, cursor: str, length: int) -> list[str]:

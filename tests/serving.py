@@ -32,7 +32,11 @@ class Served:
 @asynccontextmanager
 async def serving(credentials: dict[str, Any], upstream: Upstream, **settings: Any) -> AsyncIterator[Served]:
     """One web process over a database, whose model is the upstream."""
-    chosen = {"model_base_url": upstream.base_url, "model": "test-model", "provider_tries": 1} | settings
+    chosen: dict[str, Any] = {
+        "model_base_url": upstream.base_url,
+        "model": "test-model",
+        "provider_tries": 1,
+    } | settings
     app = create_app(Settings(**chosen), Surroundings(credentials))
     async with listening(app) as url, httpx.AsyncClient(base_url=url, timeout=30) as client:
         yield Served(url, app.state.runtime, upstream, client)

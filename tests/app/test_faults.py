@@ -1,7 +1,7 @@
 """Clients that leave, providers that fail and a database that goes away, over real sockets."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 
 import httpx
 import pytest
@@ -17,7 +17,7 @@ SUBSCRIPTION = """subscription { reply(input: {text: "Hi"}) { sequence ... on Te
 MUTATION = """mutation { reply(input: {text: "Hi"}) { answer { text } } }"""
 GRAPHQL_SSE = {"accept": "text/event-stream"}
 
-Ask = Callable[[httpx.AsyncClient], Awaitable[object]]
+Ask = Callable[[httpx.AsyncClient], Coroutine[None, None, None]]
 
 
 async def ask_aegis_stream(client: httpx.AsyncClient) -> None:

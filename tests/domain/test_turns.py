@@ -61,7 +61,15 @@ async def test_every_position_can_be_resumed_here_elsewhere_and_afterwards(
     process: MakeTalk, principal: Principal
 ) -> None:
     hold = Hold()
-    script: list[Step] = [Text("one "), Reasoning("hm"), Text("two "), hold, Text("three"), Usage(1, 3), End(EndReason.STOP)]
+    script: list[Step] = [
+        Text("one "),
+        Reasoning("hm"),
+        Text("two "),
+        hold,
+        Text("three"),
+        Usage(1, 3),
+        End(EndReason.STOP),
+    ]
     async with process(ScriptedProvider(script)) as here, process() as elsewhere:
         turn = await here.turns.start(principal, Ask("Count"))
         readers = [
