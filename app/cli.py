@@ -91,9 +91,8 @@ def schema() -> None:
 @app.command
 def routes() -> None:
     """Print a line for each REST endpoint: method, path, API, operation."""
-    from rest_compat.openapi import routes as lines
-
     from app.asgi import compiled
+    from rest_compat.openapi import routes as lines
 
     for endpoints in compiled().values():
         print("\n".join(lines(endpoints)))
@@ -108,9 +107,8 @@ def openapi(api: str) -> None:
     api
         aegis, informedai, aivax or informer.
     """
-    from rest_compat.openapi import openapi as document
-
     from app.asgi import compiled
+    from rest_compat.openapi import openapi as document
 
     found = {dialect.name: document(dialect, endpoints) for dialect, endpoints in compiled().items()}
     if api not in found:

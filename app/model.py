@@ -7,6 +7,7 @@ from domain.catalog import Offer
 from engine import ChatProvider
 from engine.local import LocalModel
 from engine.providers.openai import OpenAIProvider
+from engine.providers.vendors import VendorProvider
 
 __all__ = ["EMBEDDED", "chosen_model", "connect"]
 
@@ -66,11 +67,11 @@ def chosen_model(settings: Settings) -> Offer:
 def connect(settings: Settings, offer: Offer) -> ChatProvider:
     """A connection to what the operator named; the embedded model is connected to by whoever owns it."""
     key = settings.model_api_key.get_secret_value() if settings.model_api_key else ""
+    seconds = settings.connect_timeout_seconds
     if settings.model_wire is ModelWire.OPENAI:
-        return OpenAIProvider(offer.provider, offer.base_url, key, connect_seconds=settings.connect_timeout_seconds)
-    from engine.providers.vendors import vendor_provider
-
-    return vendor_provider(settings.model_wire.value, offer.provider, key, base_url=settings.model_base_url)
+        return OpenAIProvider(offer.provider, offer.base_url, key, connect_seconds=seconds)
+    wire = settings.model_wire.value
+    return VendorProvider(offer.provider, wire, key, base_url=settings.model_base_url, connect_seconds=seconds)
 
 
 def _disabled(settings: Settings) -> tuple[str, ...]:

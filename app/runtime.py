@@ -1,7 +1,7 @@
 """What a process needs to answer: database, keys, engine and turns, opened together and closed in order."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self  # asyncpg's connection parameters are an open dictionary.
 
 import models
@@ -15,6 +15,7 @@ from domain.keys import Keys
 from domain.service import Service
 from domain.turns import Housekeeping, Options, TurnLog, Turns
 from engine import ChatProvider, Engine, Patience
+from errors import NotConfigured
 from models.database import Database, client, connection, transaction
 
 __all__ = ["VERSION", "Runtime", "Surroundings", "only_workspace"]
@@ -38,8 +39,8 @@ class Runtime:
     workspace: models.Workspace
 
     def __init__(self, settings: Settings, surroundings: Surroundings) -> None:
-        self.settings, self._surroundings = settings, surroundings
-        self.offer = chosen_model(settings)
+        self.settings = settings
+        self.offer, self._provider = _connected(settings, surroundings)
         self.keys = Keys()
         self.engine = Engine(patience=_patience(settings), listener=metrics.LISTENER)
         sampling = Sampling(settings.temperature, settings.max_output_tokens)
@@ -58,11 +59,8 @@ class Runtime:
     async def __aenter__(self) -> Self:
         await self._database.open()
         self.workspace = await only_workspace()
-        provider = self._surroundings.embedded_model
-        if provider is None and not self.offer.problems and not self.settings.uses_embedded_model:
-            provider = connect(self.settings, self.offer)
-        if provider is not None:
-            self.engine.put(self.offer.provider, provider)
+        if self._provider is not None:
+            self.engine.put(self.offer.provider, self._provider)
             await catalog.offer(self.workspace, self.offer)
         self.turns.log.open()
         self.housekeeping.open()
@@ -86,6 +84,17 @@ class Runtime:
 
     def observe(self) -> None:
         metrics.observe(lambda: len(self.turns.running), client().pool_use)
+
+
+def _connected(settings: Settings, surroundings: Surroundings) -> tuple[Offer, ChatProvider | None]:
+    """What cannot be connected to is a problem that is told, not a server that does not start."""
+    offer = chosen_model(settings)
+    if settings.uses_embedded_model or offer.problems:
+        return offer, surroundings.embedded_model
+    try:
+        return offer, connect(settings, offer)
+    except NotConfigured as exc:
+        return replace(offer, problems=(exc.what,)), None
 
 
 def _patience(settings: Settings) -> Patience:
