@@ -2,6 +2,7 @@
 
 from engine.attempts import Listener, Patience
 from engine.chat import AnswerShape, ChatProvider, ChatRequest, Image, Message, Part, Role, Tool
+from engine.embeddings import Embedder, Purpose, Vectors
 from engine.engine import Engine
 from engine.events import End, EndReason, Event, Reasoning, Text, ToolCall, Usage
 
@@ -9,6 +10,7 @@ __all__ = [
     "AnswerShape",
     "ChatProvider",
     "ChatRequest",
+    "Embedder",
     "End",
     "EndReason",
     "Engine",
@@ -18,10 +20,12 @@ __all__ = [
     "Message",
     "Part",
     "Patience",
+    "Purpose",
     "Reasoning",
     "Role",
     "Text",
     "Tool",
     "ToolCall",
     "Usage",
+    "Vectors",
 ]

@@ -1,0 +1,1 @@
+"""From file to answerable text: read, split, embed, index, retrieve."""
