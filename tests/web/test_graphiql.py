@@ -1,6 +1,7 @@
 """GraphiQL in a real browser without a network: what a person sees, and what the browser had to complain about."""
 
 import json
+from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
@@ -16,10 +17,11 @@ SCHEMA_IS_HERE = "document.querySelector('button[aria-label^=\"Re-fetch GraphQL 
 
 
 @pytest_asyncio.fixture
-async def page(chromium: Browser, site: Site) -> Page:
+async def page(chromium: Browser, site: Site) -> AsyncIterator[Page]:
     page = await chromium.open(f"{site.address}/graphiql")
     await page.until(f"document.querySelector({json.dumps(EDITOR)}) && {SCHEMA_IS_HERE}")
-    return page
+    yield page
+    await page.call("Page.close")
 
 
 async def run(page: Page, document: str) -> None:
@@ -59,6 +61,57 @@ async def test_stopping_ends_the_subscription_at_the_server(page: Page, site: Si
 
     await site.pacer.left.wait()
     assert page.complaints == []
+
+
+async def test_stopping_a_query_ends_it_at_the_server(page: Page, site: Site) -> None:
+    await run(page, "{ word }")
+    await page.until(f"document.querySelector({json.dumps(RUN)}).ariaLabel.startsWith('Stop')")
+
+    await page.click(RUN)
+
+    await site.pacer.left.wait()
+    assert page.complaints == []
+
+
+async def test_puts_together_what_was_deferred(page: Page, site: Site) -> None:
+    await run(page, "{ me { key } ... @defer { word } }")
+    await page.until(f"{RESPONSE}.includes('nobody')")
+
+    site.pacer.said.put_nowait("late")
+
+    await page.until(f'{RESPONSE}.includes(\'"word": "late"\')')
+    assert page.complaints == []
+
+
+async def test_thousands_of_events_do_not_hold_up_the_page(page: Page, site: Site) -> None:
+    for _ in range(3000):
+        site.pacer.said.put_nowait("word ")
+    site.pacer.said.put_nowait(None)
+
+    await run(page, 'subscription { reply(text: "Hi") { __typename ... on TextAdded { text } } }')
+
+    await page.until(f"{FIGURES}.startsWith('3001 events') && {RESPONSE}.includes('TurnFinished')", seconds=5)
+    assert await page.evaluate(f"{ANSWER}.length") == 3000 * len("word ")
+
+
+async def test_an_answer_stays_with_its_tab(page: Page, site: Site) -> None:
+    await run(page, 'subscription { reply(text: "Hi") { ... on TextAdded { text } } }')
+    site.pacer.said.put_nowait("Good ")
+    await page.until(f"{ANSWER} === 'Good '")
+
+    await page.click("button[aria-label='New tab']")
+
+    await site.pacer.left.wait()
+    await page.until("!document.querySelector('.palaver-answer')")
+
+
+async def test_says_why_a_socket_was_refused(page: Page) -> None:
+    await page.write("input[name=key]", "unknown")
+    await page.click(".palaver-field button[type=submit]")
+
+    await run(page, 'subscription { reply(text: "Hi") { sequence } }')
+
+    await page.until(f"{RESPONSE}.includes('4403 There is no such key.')")
 
 
 async def test_the_key_goes_with_queries_and_sockets(page: Page, site: Site) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import strawberry
 from starlette.requests import HTTPConnection
+from strawberry.schema.config import StrawberryConfig
 
 from errors import Unauthenticated
 from execution import Executor
@@ -60,6 +61,13 @@ class TurnFinished(TurnEvent):
 @strawberry.type
 class Query:
     @strawberry.field
+    async def word(self, info: Info) -> str | None:
+        try:
+            return await info.context.pacer.said.get()
+        finally:
+            info.context.pacer.left.set()
+
+    @strawberry.field
     def me(self, info: Info) -> Principal:
         key = info.context.principal
         return Principal(key=key, kind="LOCAL" if key == "nobody" else "WSK", workspace=Workspace(name="Toys"))
@@ -79,7 +87,12 @@ class Subscription:
             pacer.left.set()
 
 
-schema = strawberry.Schema(Query, subscription=Subscription, types=[TextAdded, TurnFinished])
+schema = strawberry.Schema(
+    Query,
+    subscription=Subscription,
+    types=[TextAdded, TurnFinished],
+    config=StrawberryConfig(enable_experimental_incremental_execution=True),
+)
 
 
 def build(pacer: Pacer) -> GraphQLApp:

@@ -1,5 +1,5 @@
 /** Below the response: the answer of a subscription as it grows, or its events one by one. */
-import { useGraphiQL } from '@graphiql/react'
+import { useGraphiQL, useGraphiQLActions } from '@graphiql/react'
 import { useEffect, useRef, useState } from 'react'
 import { forgetProgress, type Progress, useProgress } from './progress'
 
@@ -7,7 +7,15 @@ export function Answer() {
   const progress = useProgress()
   const tab = useGraphiQL((state) => state.tabs[state.activeTabIndex]?.id)
   const [showsEvents, setShowsEvents] = useState(false)
-  useEffect(() => forgetProgress, [tab])
+  const { stop } = useGraphiQLActions()
+  // GraphiQL would let an operation go on and write into whichever tab is opened next.
+  useEffect(
+    () => () => {
+      stop()
+      forgetProgress()
+    },
+    [tab, stop],
+  )
 
   if (!progress) return null
   const listsEvents = showsEvents || (!progress.running && !progress.text)

@@ -4,6 +4,13 @@ import type { FormattedExecutionResult } from 'graphql'
 import type { Sink } from './fetcher'
 
 const KEPT_EVENTS = 500
+const FRAME_MILLISECONDS = 16
+
+interface Event {
+  readonly number: number
+  readonly afterMilliseconds: number
+  readonly line: string
+}
 
 export interface Progress {
   readonly running: boolean
@@ -11,13 +18,15 @@ export interface Progress {
   /** The texts of all events, joined. */
   readonly text: string
   /** The newest events, oldest first, as one line each. */
-  readonly events: readonly { readonly number: number; readonly afterMilliseconds: number; readonly line: string }[]
+  readonly events: readonly Event[]
   readonly failed: boolean
   readonly milliseconds: number
   readonly firstAfterMilliseconds: number | null
 }
 
 let progress: Progress | null = null
+/** Whose progress is shown; one that was left behind may still have something to say. */
+let shown: Sink | null = null
 const listeners = new Set<() => void>()
 
 export function useProgress(): Progress | null {
@@ -31,39 +40,61 @@ export function useProgress(): Progress | null {
 }
 
 export function forgetProgress(): void {
+  shown = null
   publish(null)
 }
 
-/** The same sink, with everything that passes written down. */
+/**
+ * The same sink, with everything that passes written down. What is drawn is drawn once a frame: events come faster than a
+ * screen shows them, and of those that come together GraphiQL would show the last one anyway.
+ */
 export function watch(sink: Sink): Sink {
   const startedAt = performance.now()
   const since = () => performance.now() - startedAt
-  let mine: Progress = {
-    running: true, count: 0, text: '', events: [], failed: false, milliseconds: 0, firstAfterMilliseconds: null,
-  }
-  const note = (change: Partial<Progress>) => publish((mine = { ...mine, milliseconds: since(), ...change }))
+  const events: Event[] = []
+  let count = 0
+  let text = ''
+  let running = true
+  let failed = false
+  let firstAfterMilliseconds: number | null = null
+  let newest: Parameters<Sink['next']>[0] | null = null
+  let frame: ReturnType<typeof setTimeout> | null = null
 
-  publish(mine)
+  function write(part: FormattedExecutionResult): void {
+    count += 1
+    text += textOf(part.data)
+    failed ||= Boolean(part.errors?.length)
+    firstAfterMilliseconds ??= since()
+    events.push({ number: count, afterMilliseconds: since(), line: lineOf(part) })
+    if (events.length > KEPT_EVENTS) events.shift()
+  }
+
+  function draw(): void {
+    if (frame) clearTimeout(frame)
+    frame = null
+    if (shown === sink) publish({ running, count, text, events: [...events], failed, milliseconds: since(), firstAfterMilliseconds })
+    if (newest) sink.next(newest)
+    newest = null
+  }
+
+  shown = sink
+  draw()
   return {
     next(result) {
-      for (const part of Array.isArray(result) ? result : [result]) {
-        const event = { number: mine.count + 1, afterMilliseconds: since(), line: lineOf(part) }
-        note({
-          count: mine.count + 1,
-          text: mine.text + textOf(part.data),
-          events: [...mine.events.slice(1 - KEPT_EVENTS), event],
-          failed: mine.failed || Boolean(part.errors?.length),
-          firstAfterMilliseconds: mine.firstAfterMilliseconds ?? since(),
-        })
-      }
-      sink.next(result)
+      for (const part of [result].flat()) write(part)
+      newest = result
+      // A timer and not an animation frame, which would wait until a tab in the background is looked at again.
+      frame ??= setTimeout(draw, FRAME_MILLISECONDS)
     },
     error(error) {
-      note({ running: false, failed: true })
+      running = false
+      failed = true
+      draw()
       sink.error(error)
     },
     complete() {
-      note({ running: false })
+      running = false
+      draw()
       sink.complete()
     },
   }
