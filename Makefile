@@ -13,8 +13,9 @@ help:  ## this list
 run: setup  ## everything on this machine: database, model, server
 	@exec $(VENV)/palaver serve $(ARGS)
 
-test: setup-dev check  ## what has to pass before a change is kept
-	@$(VENV)/python -m pytest $(ARGS)
+# The tests run also when a linter complains: one look tells all.
+test: setup-dev  ## what has to pass before a change is kept
+	@($(CHECK)); checked=$$?; $(VENV)/python -m pytest $(ARGS) && exit $$checked
 
 setup web:  ## install and build what has changed, without starting anything
 	@$(PYTHON) -m app.install
@@ -22,10 +23,11 @@ setup web:  ## install and build what has changed, without starting anything
 setup-dev:
 	@$(PYTHON) -m app.install --dev
 
+CHECK = $(VENV)/python -m ruff check --quiet . && $(VENV)/python -m ruff format --check --quiet . \
+	&& $(VENV)/python -m mypy .
+
 check:  ## lint, formatting and types
-	@$(VENV)/python -m ruff check --quiet .
-	@$(VENV)/python -m ruff format --check --quiet .
-	@$(VENV)/python -m mypy .
+	@$(CHECK)
 
 format:  ## put the code into shape
 	@$(VENV)/python -m ruff check --fix --quiet .
