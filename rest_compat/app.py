@@ -9,7 +9,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from execution import Executor, OperationKind, Request
+from execution import Executor, OperationKind
 from execution.departure import Departed
 from rest_compat.answers import Answer, Prepared, answer_empty, answer_json
 from rest_compat.bindings import bind
@@ -136,7 +136,7 @@ def _branch(endpoint: Endpoint, dialect: Dialect, executor: Executor) -> Branch:
         endpoint=endpoint,
         dialect=dialect,
         executor=executor,
-        operation=executor.prepare(Request(endpoint.document, endpoint.name)),
+        operation=executor.trust(endpoint.document),
         shaper=compiled(endpoint.selected.shape, dialect.spell),
         headers=_headers(endpoint, dialect),
     )

@@ -7,8 +7,8 @@ from typing import Any  # Request values are open JSON.
 
 from graphql import GraphQLInputType, is_list_type, is_non_null_type
 
-from files import Upload
 from errors import Invalid
+from files import Upload
 from rest_compat.errors import BadRequest
 from rest_compat.incoming import MISSING, Incoming
 from rest_compat.values import Reader
@@ -56,23 +56,39 @@ def bind(bindings: Sequence[Binding], incoming: Incoming) -> dict[str, Any]:
 
 
 def _value(binding: Binding, incoming: Incoming) -> Any:
+    """The best source's. The others are read as well, for what is wrong in them is wrong all the same, save in a body:
+    there two sources may be two ways to write one field, of which one fits."""
+    found, problem = MISSING, None
     for source in binding.sources:
-        raw = incoming.find(source, many=binding.is_list)
-        if raw is MISSING:
+        try:
+            value = _read(binding, source, incoming)
+        except Invalid as exc:
+            if source.place is not Place.BODY:
+                raise
+            problem = problem or exc
             continue
-        name = caller_name(source)
-        if source.place is Place.BODY:
-            value = binding.read_json(raw, name)
-        elif _is_upload(raw):
-            value = raw
-        else:
-            value = binding.read_text(raw, name)
-        if value is not None:
-            _check(value, binding.limits, name)
-        return value
-    if binding.required:
+        found = value if found is MISSING else found
+    if found is MISSING and problem is not None:
+        raise problem
+    if found is MISSING and binding.required:
         raise Invalid(caller_name(binding.sources[0]), "is required")
-    return MISSING
+    return found
+
+
+def _read(binding: Binding, source: Source, incoming: Incoming) -> Any:
+    raw = incoming.find(source, many=binding.is_list)
+    if raw is MISSING:
+        return MISSING
+    name = caller_name(source)
+    if source.place is Place.BODY:
+        value = binding.read_json(raw, name)
+    elif _is_upload(raw):
+        value = raw
+    else:
+        value = binding.read_text(raw, name)
+    if value is not None:
+        _check(value, binding.limits, name)
+    return value
 
 
 def _is_upload(raw: Any) -> bool:

@@ -15,9 +15,9 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.datastructures import Headers
 from starlette.types import Receive
 
-from files import Upload
 from errors import Invalid
 from execution.departure import Departed
+from files import Upload
 from rest_compat.errors import TooLarge, WrongMediaType
 from rest_compat.incoming import MISSING
 

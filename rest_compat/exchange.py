@@ -1,5 +1,6 @@
 """One request on its way through: what it came with, and the bytes that go back."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -12,6 +13,8 @@ from rest_compat.errors import WrongMethod
 
 __all__ = ["Exchange", "raw_headers"]
 
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]+")
+
 RawHeaders = list[tuple[bytes, bytes]]
 
 
@@ -20,8 +23,8 @@ def raw_headers(headers: Mapping[str, str]) -> RawHeaders:
 
 
 def _printable(value: str) -> bytes:
-    """A header holds no line end, whatever a resolver put into it."""
-    return value.replace("\r", " ").replace("\n", " ").encode("latin-1", "replace")
+    """A header holds no line end and nothing else that is not printed, whatever a resolver put into it."""
+    return _UNPRINTABLE.sub(" ", value).encode("latin-1", "replace")
 
 
 @dataclass(slots=True)

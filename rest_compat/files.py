@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any  # GraphQL variables and contexts are open by nature.
 from urllib.parse import quote
 
-from files import Blob
 from errors import NotFound
 from execution.departure import while_present
+from files import Blob
 from rest_compat.answers import Prepared, run
 from rest_compat.exchange import Exchange, raw_headers
 

@@ -40,13 +40,13 @@ class Incoming:
             case Place.PATH:
                 return self.path.get(name, MISSING)
             case Place.QUERY:
-                return _one_or_all(self.query.get(name), many)
+                return _one_or_all(self.query.get(name), name, many=many)
             case Place.HEADER:
                 return self.connection.headers.get(name, MISSING)
             case Place.BODY:
                 return self.member(name)
             case Place.PART:
-                return _one_or_all(self.parts.get(name), many)
+                return _one_or_all(self.parts.get(name), name, many=many)
             case Place.RAW:
                 return self.raw
 
@@ -64,8 +64,12 @@ class Incoming:
         return value
 
 
-def _one_or_all(values: list[Any] | None, many: bool) -> Any:
+def _one_or_all(values: list[Any] | None, name: str, *, many: bool) -> Any:
     if not values:
         return MISSING
-    # Of a value that was sent twice where one is meant, the last one counts, as in most frameworks.
-    return values if many else values[-1]
+    if many:
+        return values
+    # Which of two was meant is anybody's guess, and proxies and servers guess differently.
+    if len(values) > 1:
+        raise Invalid(name, "is given more than once")
+    return values[0]

@@ -30,7 +30,7 @@ _SCALARS: Mapping[str, Schema] = {
     "Boolean": {"type": "boolean"},
     "DateTime": {"type": "string", "format": "date-time"},
     "Date": {"type": "string", "format": "date"},
-    "File": {"type": "string", "contentMediaType": "application/octet-stream"},
+    "File": {"type": "string", "format": "binary"},
 }
 _SIZES = {"string": ("minLength", "maxLength"), "array": ("minItems", "maxItems")}
 

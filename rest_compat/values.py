@@ -154,14 +154,6 @@ def _string(value: Any, name: str) -> str:
     return value
 
 
-def _id(value: Any, name: str) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    raise Invalid(name, "must be a string")
-
-
 def _integer(value: Any, name: str) -> int:
     if isinstance(value, bool) or not (isinstance(value, int) or (isinstance(value, float) and value.is_integer())):
         raise Invalid(name, "must be an integer")
@@ -222,7 +214,7 @@ def _json_or_text(text: str, name: str) -> Any:
 
 _JSON_SCALARS: dict[str, Reader] = {
     "String": _string,
-    "ID": _id,
+    "ID": _string,
     "Int": _integer,
     "Float": _number,
     "Boolean": _boolean,

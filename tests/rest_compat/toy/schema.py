@@ -11,8 +11,8 @@ import orjson
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
-from files import Blob, Upload
 from errors import Conflict, Forbidden, Invalid, LimitReached, NotFound, ProviderFailed
+from files import Blob, Upload
 from schema.scalars import JSON, SCALARS, DateTime, File
 
 CHAT = str(UUID(int=1))
