@@ -1,18 +1,18 @@
 """From the text of a document to its checked operations, once per distinct text."""
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from graphql import DocumentNode, GraphQLError, GraphQLSchema, OperationDefinitionNode, parse
+from graphql import DocumentNode, FragmentDefinitionNode, GraphQLError, GraphQLSchema, OperationDefinitionNode, parse
 
 from execution import limits as limit
+from execution.cost import Price
 from execution.limits import Limits
 from execution.operations import Operation, OperationKind, Refused, Stage
 from execution.plan import Plan
 from execution.validation import validate
 
-__all__ = ["Document", "DocumentCache", "check"]
+__all__ = ["Document", "check"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,57 +33,54 @@ class Document:
         return operation
 
 
-class DocumentCache:
-    """The documents used last, bounded by their number and by the length of their texts."""
+def check(schema: GraphQLSchema, text: str, limits: Limits, *, trusted: bool = False) -> Document:
+    """Parsed, within every limit and valid; else `Refused`. The time it takes grows with the length of the text.
 
-    def __init__(self, count: int, size: int) -> None:
-        self.count, self.size = count, size
-        self._documents: OrderedDict[str, Document] = OrderedDict()
-        self._held = 0
-
-    def get(self, text: str) -> Document | None:
-        document = self._documents.get(text)
-        if document is not None:
-            self._documents.move_to_end(text)
-        return document
-
-    def put(self, text: str, document: Document) -> None:
-        if text not in self._documents:
-            self._held += len(text)
-        self._documents[text] = document
-        while len(self._documents) > self.count or self._held > self.size:
-            oldest, _ = self._documents.popitem(last=False)
-            self._held -= len(oldest)
-
-    def __len__(self) -> int:
-        return len(self._documents)
+    A trusted document only has to be valid.
+    """
+    document = _parsed(text) if trusted else _within_limits(text, limits)
+    if errors := validate(schema, document, limits, trusted=trusted):
+        raise Refused(Stage.VALIDATE, errors)
+    checked = Document(_operations(schema, document, limits, trusted=trusted))
+    if not trusted and (errors := _too_expensive(checked, limits)):
+        raise Refused(Stage.LIMIT, errors)
+    return checked
 
 
-def check(schema: GraphQLSchema, text: str, limits: Limits) -> Document:
-    """Parsed, held to every limit and valid; else `Refused`. The time it takes grows with the length of the text."""
+def _within_limits(text: str, limits: Limits) -> DocumentNode:
     if len(text) > limits.document_bytes or len(text.encode(errors="surrogatepass")) > limits.document_bytes:
         problem = f"The document is longer than {limits.document_bytes} bytes."
         raise Refused(Stage.LIMIT, [GraphQLError(problem, extensions={"code": "limit"})])
-    document = _parse(text, limits)
+    document = _parsed(text, tokens=limits.tokens)
     if errors := limit.exceeded(document, limits):
         raise Refused(Stage.LIMIT, errors)
-    if errors := validate(schema, document, limits):
-        raise Refused(Stage.VALIDATE, errors)
-    return Document(_operations(schema, document, limits))
+    return document
 
 
-def _parse(text: str, limits: Limits) -> DocumentNode:
+def _parsed(text: str, tokens: int | None = None) -> DocumentNode:
     try:
-        return parse(text, max_lexical_tokens=limits.tokens, max_comments=limits.tokens)
+        return parse(text, max_lexical_tokens=tokens, max_comments=tokens)
     except GraphQLError as error:
         raise Refused(Stage.PARSE, [error]) from error
 
 
-def _operations(schema: GraphQLSchema, document: DocumentNode, limits: Limits) -> dict[str | None, Operation]:
+def _operations(
+    schema: GraphQLSchema, document: DocumentNode, limits: Limits, *, trusted: bool
+) -> dict[str | None, Operation]:
+    fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
     operations = {}
     for node in document.definitions:
         if isinstance(node, OperationDefinitionNode):
             name = node.name.value if node.name else None
-            plan = Plan(schema, document, node, hide_suggestions=not limits.suggestions)
-            operations[name] = Operation(OperationKind(node.operation.value), name, document, node, plan)
+            plan = Plan(schema, node, fragments, hide_suggestions=not limits.suggestions)
+            price = Price(schema, node, fragments, limits)
+            kind = OperationKind(node.operation.value)
+            operations[name] = Operation(kind, name, document, node, plan, price, trusted)
     return operations
+
+
+def _too_expensive(document: Document, limits: Limits) -> list[GraphQLError]:
+    errors: list[GraphQLError] = []
+    for operation in document.operations.values():
+        errors += operation.price.complaints(None)
+    return errors

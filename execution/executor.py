@@ -2,16 +2,17 @@
 
 import logging
 from asyncio import timeout
-from collections.abc import AsyncGenerator, AsyncIterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping, Sequence
 from types import CoroutineType
 from typing import Any  # GraphQL variables, results and contexts are open by nature.
 
-from graphql import GraphQLError, GraphQLSchema
+from graphql import GraphQLError, GraphQLSchema, located_error
 from graphql.execution.incremental import IncrementalExecutor
 
-from execution import documents, errors
-from execution.documents import DocumentCache
+from errors import PlatformError
+from execution import errors
 from execution.increments import increments
+from execution.library import Library
 from execution.limits import Limits
 from execution.operations import Operation, OperationKind, Request, Result, Stage
 from execution.plan import Run
@@ -19,28 +20,46 @@ from execution.plan import Run
 logger = logging.getLogger(__name__)
 
 
+# Takes the cost of an operation from whoever the context says is asking, and raises when they cannot afford it.
+Spend = Callable[[Any, int], Awaitable[None] | None]
+
+
 class Executor:
-    def __init__(self, schema: Any, *, limits: Limits | None = None) -> None:
-        """`schema` is graphql-core's, or Strawberry's around one."""
+    def __init__(
+        self,
+        schema: Any,
+        *,
+        limits: Limits | None = None,
+        trusted: Mapping[str, str] | None = None,
+        only_trusted: bool = False,
+        spend: Spend | None = None,
+        tell_cost: bool = False,
+    ) -> None:
+        """`schema` is graphql-core's, or Strawberry's around one; `trusted` has documents by their ids."""
         self.schema: GraphQLSchema = getattr(schema, "_schema", schema)
         self.limits = limits or Limits()
-        self.documents = DocumentCache(self.limits.cached_documents, self.limits.cached_bytes)
+        self.documents = Library(self.schema, self.limits, only_trusted=only_trusted)
+        self._spend, self._tell_cost = spend, tell_cost
+        for id, text in (trusted or {}).items():
+            self.documents.trust(text, id)
+
+    def trust(self, text: str, id: str | None = None) -> Operation:
+        """The operation of a document of our own, which clients may also ask for by its id or its hash."""
+        return self.documents.trust(text, id).select(None)
 
     def prepare(self, request: Request) -> Operation:
         """The checked operation of a request; raises `Refused` before anything ran."""
-        text = request.document or ""
-        document = self.documents.get(text)
-        if document is None:
-            document = documents.check(self.schema, text, self.limits)
-            self.documents.put(text, document)
-        return document.select(request.operation_name)
+        return self.documents.find(request)
 
     async def run(self, operation: Operation, variables: Mapping[str, Any], context: Any) -> Result:
         """The whole answer of a query or mutation. Cancelling the task cancels the resolvers."""
-        run = operation.plan.begin(variables, context)
-        if isinstance(run, list):
-            return _refused(Stage.VARIABLES, run)
-        return await _answer(operation, run, self._seconds(operation))
+        run = await self._begin(operation, variables, context)
+        if isinstance(run, Result):
+            return run
+        result = await _answer(operation, run, self._seconds(operation))
+        if self._tell_cost:
+            result.extensions = self._cost(operation, run)
+        return result
 
     def stream(self, operation: Operation, variables: Mapping[str, Any], context: Any) -> AsyncGenerator[Result, None]:
         """Every result of a subscription, or the one of a query or mutation. Closing it closes the source."""
@@ -51,11 +70,12 @@ class Executor:
     async def _once(
         self, operation: Operation, variables: Mapping[str, Any], context: Any
     ) -> AsyncGenerator[Result, None]:
-        run = operation.plan.begin(variables, context)
-        if isinstance(run, list):
-            yield _refused(Stage.VARIABLES, run)
-        elif not operation.plan.incremental:
-            yield await _answer(operation, run, self._seconds(operation))
+        if not operation.plan.incremental:
+            yield await self.run(operation, variables, context)
+            return
+        run = await self._begin(operation, variables, context)
+        if isinstance(run, Result):
+            yield run
         else:
             results = increments(run.core_of(IncrementalExecutor), self._seconds(operation))
             try:
@@ -68,9 +88,9 @@ class Executor:
         self, operation: Operation, variables: Mapping[str, Any], context: Any
     ) -> AsyncGenerator[Result, None]:
         plan, seconds = operation.plan, self.limits.event_seconds
-        run = plan.begin(variables, context)
-        if isinstance(run, list):
-            yield _refused(Stage.VARIABLES, run)
+        run = await self._begin(operation, variables, context)
+        if isinstance(run, Result):
+            yield run
             return
         try:
             async with timeout(self._seconds(operation)):
@@ -91,6 +111,26 @@ class Executor:
             yield _result(None, [plan.broken(run, error)])
         finally:
             await _close(source)
+
+    async def _begin(self, operation: Operation, variables: Mapping[str, Any], context: Any) -> Run | Result:
+        """A run that may start, or why it may not."""
+        run = operation.plan.begin(variables, context)
+        if isinstance(run, list):
+            return _refused(Stage.VARIABLES, run)
+        if not operation.trusted and (complaints := operation.price.complaints(run.variables.coerced)):
+            return _refused(Stage.LIMIT, complaints)
+        if self._spend is not None:
+            try:
+                spending = self._spend(context, operation.price.of(run.variables.coerced)[0])
+                if spending is not None:
+                    await spending
+            except PlatformError as error:
+                return _refused(Stage.LIMIT, [located_error(error)])
+        return run
+
+    def _cost(self, operation: Operation, run: Run) -> dict[str, Any]:
+        cost, _ = operation.price.of(run.variables.coerced)
+        return {"cost": {"requested": cost, "limit": self.limits.cost}}
 
     def _seconds(self, operation: Operation) -> float:
         mutates = operation.kind is OperationKind.MUTATION

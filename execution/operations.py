@@ -8,6 +8,7 @@ from typing import Any  # GraphQL variables and results are open JSON by nature.
 from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, located_error
 
 from execution import encoding, errors
+from execution.cost import Price
 from execution.plan import Plan
 
 
@@ -39,21 +40,29 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
+    """`document_id` names a document that is known already; it comes before the text, should both be there."""
+
     document: str | None = None
     operation_name: str | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
     extensions: Mapping[str, Any] = field(default_factory=dict)
+    document_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Operation:
-    """A checked document with one operation picked; cached, so it holds nothing of any request."""
+    """A checked document with one operation picked; cached, so it holds nothing of any request.
+
+    One that is trusted was written by this server's own people: it is valid, but may cost what it likes.
+    """
 
     kind: OperationKind
     name: str | None
     document: DocumentNode
     node: OperationDefinitionNode
     plan: Plan = field(repr=False)
+    price: Price = field(repr=False)
+    trusted: bool = False
 
 
 @dataclass(slots=True)

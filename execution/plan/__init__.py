@@ -11,7 +11,6 @@ from typing import Any  # Variables, roots and data are open by nature.
 
 from graphql import (
     DirectiveNode,
-    DocumentNode,
     ExecutableDefinitionNode,
     FieldNode,
     FragmentDefinitionNode,
@@ -49,12 +48,11 @@ class Plan:
     def __init__(
         self,
         schema: GraphQLSchema,
-        document: DocumentNode,
         operation: OperationDefinitionNode,
+        fragments: Mapping[str, FragmentDefinitionNode],
         *,
         hide_suggestions: bool,
     ) -> None:
-        fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
         self.surroundings = Surroundings(schema, operation, fragments, hide_suggestions=hide_suggestions)
         self._conditions = sorted({name for node in (operation, *fragments.values()) for name in _conditions(node)})
         self._variants: OrderedDict[tuple[Any, ...], _Variant] = OrderedDict()
