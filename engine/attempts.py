@@ -130,7 +130,7 @@ class Watchdog:
         """The current task is about to wait. Leaves a timer alone that goes off too early: it will look again."""
         deadline = self._loop.time() + seconds
         self._deadline = deadline if deadline < self.give_up_at else self.give_up_at
-        self._waiting = asyncio.current_task(self._loop)
+        self._waiting = asyncio.current_task()
         if self._timer_at > self._deadline:
             self._set_timer()
 

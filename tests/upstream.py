@@ -162,7 +162,7 @@ class Call:
 
     @property
     def streamed(self) -> bool:
-        return bool(self.json.get("stream"))
+        return bool(self.json.get("stream")) or "stream" in self.path
 
 
 class Upstream:
@@ -208,8 +208,9 @@ class Upstream:
 
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=64 * 2**20)
-        app.router.add_post("/v1/chat/completions", self._chat)
-        app.router.add_get("/v1/models", self._models)
+        # Any path: other vendors' wires can be played with raw bytes as steps.
+        app.router.add_post("/{path:.*}", self._chat)
+        app.router.add_get("/{version}/models", self._models)
         app.router.add_get("/_seen", self._seen)
         # Handler cancellation is how a closed connection is noticed at once, also while nothing is being written.
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.0, access_log=None)

@@ -1,11 +1,13 @@
 """Patience with slow and failing providers, against a real server."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import aclosing
 
 import pytest
 
 from engine import ChatRequest, End, EndReason, Engine, Event, Listener, Patience, Text, Usage
+from engine.attempts import Watchdog
 from engine.providers.openai import OpenAIProvider
 from engine.testing import Hold, ScriptedProvider, saying
 from errors import ProviderFailed, ProviderRateLimited, ProviderRefusedKey, ProviderUnavailable
@@ -197,17 +199,41 @@ async def test_a_slow_reader_is_not_a_slow_provider(
     assert [first, *rest][-1] == End(EndReason.STOP)
 
 
-async def test_a_token_now_and_then_keeps_patience_alive(question: ChatRequest) -> None:
-    """Every wait is shorter than allowed, all of them together are longer: the timer has to move along."""
-    loop = asyncio.get_running_loop()
-    holds = [Hold() for _ in range(4)]
-    provider = ScriptedProvider([step for hold in holds for step in (Text("x"), hold)] + saying("!"))
-    for position, hold in enumerate(holds):
-        loop.call_later((position + 1) * 0.06, hold.release)
+class Clock:
+    """A loop of which only the time and the timers are used, both by hand."""
 
-    events = await answer(engine_for(provider, between_tokens_seconds=0.1), question)
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.timers: list[asyncio.TimerHandle] = []
 
-    assert events[-1] == End(EndReason.STOP)
+    def time(self) -> float:
+        return self.now
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
+        self.timers.append(asyncio.TimerHandle(when, callback, (), asyncio.get_running_loop()))
+        return self.timers[-1]
+
+    def go_off(self) -> None:
+        timer = self.timers.pop()
+        self.now = timer.when()
+        timer._run()
+
+
+async def test_one_timer_moves_along_with_the_tokens() -> None:
+    clock = Clock()
+    watchdog = Watchdog(clock, give_up_at=100)  # type: ignore[arg-type]  # as much of a loop as it needs
+    watchdog.watch(1)
+    clock.now = 0.6
+    watchdog.watch(1)
+
+    clock.go_off()
+    assert [timer.when() for timer in clock.timers] == [1.6]
+    assert not watchdog.has_cancelled()
+
+    clock.go_off()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.Event().wait()
+    assert watchdog.has_cancelled()
 
 
 async def test_a_cancellation_from_outside_stays_one(question: ChatRequest) -> None:

@@ -1,0 +1,270 @@
+"""Between our events and pydantic-ai's; `anthropic.py` and `google.py` say who is at the other end."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextvars import ContextVar
+
+import httpx2
+import orjson
+from pydantic_ai import direct, exceptions, messages
+from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
+from pydantic_ai.output import OutputObjectDefinition
+from pydantic_ai.settings import ModelSettings
+from pydantic_ai.tools import ToolDefinition
+from pydantic_ai.usage import RequestUsage
+
+from engine.chat import ChatRequest, Image, Message, Role
+from engine.events import End, EndReason, Event, Reasoning, Text, ToolCall, Usage
+from engine.failures import failure, retry_after, scrubbed
+from errors import ContextTooLong, ProviderFailed, ProviderUnavailable
+
+__all__ = ["PydanticAIWire", "http_client"]
+
+END_REASONS = {
+    "length": EndReason.LENGTH,
+    "content_filter": EndReason.CONTENT_FILTER,
+    "tool_call": EndReason.TOOL_CALLS,
+}
+LONGEST_WAIT_SECONDS = 24 * 3600  # the engine's patience ends long before; without a number, google-genai has its own
+
+_responses: ContextVar[list[httpx2.Response] | None] = ContextVar("responses", default=None)
+
+
+def http_client(connect_seconds: float) -> httpx2.AsyncClient:
+    """Follows no redirects and reads no proxies from the environment."""
+
+    async def remember(response: httpx2.Response) -> None:
+        if (responses := _responses.get()) is not None:
+            responses.append(response)
+
+    return httpx2.AsyncClient(
+        timeout=httpx2.Timeout(LONGEST_WAIT_SECONDS, connect=connect_seconds),
+        limits=httpx2.Limits(max_connections=None),
+        trust_env=False,
+        event_hooks={"response": [remember]},
+    )
+
+
+class PydanticAIWire:
+    def __init__(
+        self,
+        name: str,
+        key: str,
+        *,
+        http: httpx2.AsyncClient,
+        model: Callable[[str], Model],
+        listing: httpx2.Request,
+    ) -> None:
+        self.name = name
+        self._key, self._http, self._model, self._listing = key, http, model, listing
+
+    async def chat(self, request: ChatRequest, *, stream: bool) -> AsyncGenerator[Event | None, None]:
+        with self._failures():
+            model = self._model(request.model)
+            asked = _history(request.messages), _settings(request), _parameters(request, model)
+            if not stream:
+                history, settings, parameters = asked
+                whole = await direct.model_request(
+                    model, history, model_settings=settings, model_request_parameters=parameters
+                )
+                for part in whole.parts:
+                    yield _of_part(part)
+                for event in _closing(whole):
+                    yield event
+                return
+            async with _opened(model, *asked) as answer:
+                async for piece in answer:
+                    yield _of_piece(piece)
+            whole = answer.get()
+            if not (whole.finish_reason or (whole.provider_details or {}).get("finish_reason")):
+                raise ProviderUnavailable(self.name, "the stream ended in the middle of the answer")
+            for event in _closing(whole):
+                yield event
+
+    async def models(self) -> list[str]:
+        # Asked without pydantic-ai, which knows no such question.
+        with self._failures():
+            response = await self._http.send(self._listing)
+        try:
+            said = orjson.loads(response.content)
+        except orjson.JSONDecodeError:
+            said = None
+        match said:
+            case {"data": [*rows]} if response.is_success:
+                return [row["id"] for row in rows]
+            case {"models": [*rows]} if response.is_success:
+                return [row["name"].removeprefix("models/") for row in rows]
+        raise failure(
+            self.name,
+            status=response.status_code,
+            reason=_said(said),
+            retry_after_seconds=retry_after(response.headers),
+            secret=self._key,
+        )
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        try:
+            yield
+        except exceptions.ModelContextWindowExceededError as exc:
+            raise ContextTooLong(self.name, scrubbed(_reason(exc), self._key)) from exc
+        except exceptions.ModelHTTPError as exc:
+            raise failure(
+                self.name,
+                status=exc.status_code,
+                reason=_reason(exc),
+                codes=frozenset(filter(None, (exc.provider_error_code, exc.provider_error_type))),
+                retry_after_seconds=exc.retry_after,
+                secret=self._key,
+            ) from exc
+        except (exceptions.ModelConnectionError, httpx2.TransportError) as exc:
+            raise ProviderUnavailable(self.name, "could not be reached, or went away before the end") from exc
+        except (exceptions.AgentRunError, exceptions.UserError) as exc:
+            raise ProviderFailed(self.name, scrubbed(str(exc), self._key)) from exc
+
+
+@asynccontextmanager
+async def _opened(
+    model: Model, history: list[messages.ModelMessage], settings: ModelSettings, parameters: ModelRequestParameters
+) -> AsyncIterator[StreamedResponse]:
+    """A streamed answer whose connection is closed at the end of the block.
+
+    google-genai nests generators, which keep their connection until the garbage collector finds them; so we keep an
+    eye on the responses ourselves.
+    """
+    async with AsyncExitStack() as stack:
+        responses: list[httpx2.Response] = []
+        token = _responses.set(responses)
+        try:
+            answer = await stack.enter_async_context(
+                direct.model_request_stream(
+                    model, history, model_settings=settings, model_request_parameters=parameters
+                )
+            )
+        finally:
+            _responses.reset(token)
+            for response in responses:
+                stack.push_async_callback(response.aclose)
+        yield answer
+
+
+def _of_piece(piece: messages.ModelResponseStreamEvent) -> Event | None:
+    match piece:
+        case messages.PartStartEvent(part=messages.ToolCallPart()):
+            return None
+        case messages.PartStartEvent(part=part):
+            return _of_part(part)
+        case messages.PartDeltaEvent(delta=messages.TextPartDelta(content_delta=text)) if text:
+            return Text(text)
+        case messages.PartDeltaEvent(delta=messages.ThinkingPartDelta(content_delta=str(text))) if text:
+            return Reasoning(text)
+        case messages.PartEndEvent(part=messages.ToolCallPart() as call):
+            return _of_part(call)
+    return None
+
+
+def _of_part(part: messages.ModelResponsePart) -> Event | None:
+    match part:
+        case messages.TextPart(content=text) if text:
+            return Text(text)
+        case messages.ThinkingPart(content=text) if text:
+            return Reasoning(text)
+        case messages.ToolCallPart():
+            return ToolCall(part.tool_call_id, part.tool_name, part.args_as_json_str())
+    return None
+
+
+def _closing(answer: messages.ModelResponse) -> list[Event]:
+    reason = END_REASONS.get(answer.finish_reason or "", EndReason.STOP)
+    if reason is EndReason.STOP and answer.tool_calls:
+        reason = EndReason.TOOL_CALLS
+    usage = [_usage(answer.usage)] if answer.usage.has_values() else []
+    return [*usage, End(reason)]
+
+
+def _usage(usage: RequestUsage) -> Usage:
+    return Usage(usage.input_tokens, usage.output_tokens, usage.cache_read_tokens)
+
+
+def _reason(exc: exceptions.ModelAPIError) -> str:
+    return _said(exc.body) or ("" if isinstance(exc, exceptions.ModelHTTPError) else exc.message)
+
+
+def _said(body: object) -> str:
+    """The vendor's own sentence; an HTML page of some proxy says less than its status."""
+    match body:
+        case {"error": {"message": str(said)}} | {"message": str(said)}:
+            return said
+        case str(said) if "<" not in said:
+            return said
+    return ""
+
+
+def _history(ours: tuple[Message, ...]) -> list[messages.ModelMessage]:
+    tool_by_call = {call.id: call.name for message in ours for call in message.tool_calls}
+    return [_message(message, tool_by_call) for message in ours]
+
+
+def _message(message: Message, tool_by_call: dict[str, str]) -> messages.ModelMessage:
+    match message.role:
+        case Role.SYSTEM:
+            return messages.ModelRequest([messages.SystemPromptPart(message.text)])
+        case Role.USER:
+            return messages.ModelRequest([messages.UserPromptPart([_content(part) for part in message.parts])])
+        case Role.TOOL:
+            call = message.answers_call or ""
+            returned = messages.ToolReturnPart(tool_by_call.get(call, ""), message.text, tool_call_id=call)
+            return messages.ModelRequest([returned])
+        case Role.ASSISTANT:
+            said = [messages.TextPart(message.text)] if message.text else []
+            calls = [messages.ToolCallPart(call.name, call.arguments, call.id) for call in message.tool_calls]
+            return messages.ModelResponse([*said, *calls])
+
+
+def _content(part: str | Image) -> messages.UserContent:
+    if isinstance(part, str):
+        return part
+    if part.url.startswith("data:"):
+        return messages.BinaryContent.from_data_uri(part.url)
+    return messages.ImageUrl(part.url)
+
+
+def _settings(request: ChatRequest) -> ModelSettings:
+    wanted = {
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        "max_tokens": request.max_tokens,
+        "stop_sequences": list(request.stop) or None,
+        "seed": request.seed,
+        "presence_penalty": request.presence_penalty,
+        "frequency_penalty": request.frequency_penalty,
+        "tool_choice": _tool_choice(request.tool_choice),
+        "extra_body": dict(request.extra) or None,
+    }
+    settings = ModelSettings()
+    settings.update({name: value for name, value in wanted.items() if value is not None})  # type: ignore[typeddict-item]  # named above
+    return settings
+
+
+def _tool_choice(choice: str | None) -> str | list[str] | None:
+    return choice if choice in (None, "auto", "none", "required") else [choice]
+
+
+def _parameters(request: ChatRequest, model: Model) -> ModelRequestParameters:
+    tools = [
+        ToolDefinition(name=tool.name, description=tool.description, parameters_json_schema=dict(tool.parameters))
+        for tool in request.tools
+    ]
+    shape = request.answer_shape
+    if shape is None:
+        return ModelRequestParameters(function_tools=tools)
+    # Models that cannot be held to a schema are at least told about it.
+    is_native = model.profile.get("supports_json_schema_output", False)
+    return ModelRequestParameters(
+        function_tools=tools,
+        output_mode="native" if is_native else "prompted",
+        output_object=OutputObjectDefinition(dict(shape.schema), shape.name, strict=shape.strict or None),
+    )
