@@ -47,21 +47,11 @@ def find_chromium() -> str | None:
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A request that left the page or one of its workers."""
-
-    method: str
-    url: str
-    headers: Json
-    body: str | None = None
-
-
 @dataclass(slots=True)
 class Page:
     call: Callable[..., Any]
-    requests: list[Sent] = field(default_factory=list)
-    """Everything asked for over HTTP, and every socket opened."""
+    requests: list[str] = field(default_factory=list)
+    """The address of everything the page or one of its workers asked for, sockets included."""
     frames: list[Json] = field(default_factory=list)
     """What the page said over its sockets."""
     complaints: list[str] = field(default_factory=list)
@@ -76,7 +66,7 @@ class Page:
         return answer["result"].get("value")
 
     async def until(self, condition: str, *, seconds: float = 20) -> None:
-        """Waits inside the page, frame by frame, until the condition holds."""
+        """Waits inside the page until the condition holds."""
         held = await self.evaluate(
             f"""new Promise((resolve) => {{
               const end = performance.now() + {seconds * 1000}
@@ -112,7 +102,7 @@ class Page:
         """Into an editor, in place of what it held; typing would have it close each bracket by itself."""
         await self.click(selector)
         await self.until("document.activeElement.closest('.monaco-editor.focused')")
-        await self.press("a", "KeyA", 65, control=True)
+        await self._select_all()
         await self.evaluate(
             f"""(() => {{
               const clipboardData = new DataTransfer()
@@ -125,31 +115,17 @@ class Page:
         shown = f"document.querySelector({json.dumps(selector)}).textContent.replaceAll('\\u00a0', ' ')"
         await self.until(f"{shown} === {json.dumps(text)}")
 
-    async def press(self, key: str, code: str, number: int, *, control: bool = False) -> None:
+    async def _select_all(self) -> None:
+        key = {"key": "a", "code": "KeyA", "windowsVirtualKeyCode": 65, "modifiers": 2}
         for kind in ("rawKeyDown", "keyUp"):
-            await self.call(
-                "Input.dispatchKeyEvent",
-                type=kind,
-                key=key,
-                code=code,
-                windowsVirtualKeyCode=number,
-                modifiers=2 if control else 0,
-            )
-
-    async def screenshot(self) -> str:
-        """The page as PNG, in base64."""
-        answer: Json = await self.call("Page.captureScreenshot", format="png")
-        return str(answer["data"])
+            await self.call("Input.dispatchKeyEvent", type=kind, **key)
 
     def note(self, method: str, facts: Json) -> None:
         match method:
             case "Network.requestWillBeSent":
-                request = facts["request"]
-                self.requests.append(
-                    Sent(request["method"], request["url"], request["headers"], request.get("postData"))
-                )
+                self.requests.append(facts["request"]["url"])
             case "Network.webSocketCreated":
-                self.requests.append(Sent("GET", facts["url"], {}))
+                self.requests.append(facts["url"])
             case "Network.webSocketFrameSent":
                 self.frames.append(json.loads(facts["response"]["payloadData"]))
             case "Runtime.consoleAPICalled" if facts["type"] in ("error", "warning", "assert"):

@@ -159,9 +159,18 @@ async def test_asks_no_other_origin_for_anything(page: Page, site: Site) -> None
     await page.until("document.querySelector('.graphiql-doc-explorer-content')?.textContent.includes('Subscription')")
 
     ours = (site.address, site.address.replace("http", "ws", 1))
-    assert [sent.url for sent in page.requests if not sent.url.startswith(ours)] == []
-    assert {sent.url.rpartition(".")[2] for sent in page.requests} >= {"js", "css", "woff2"}
+    assert [address for address in page.requests if not address.startswith(ours)] == []
+    assert {address.rpartition(".")[2] for address in page.requests} >= {"js", "css", "woff2"}
     assert page.complaints == []
+
+
+async def test_runs_no_script_that_was_slipped_in(page: Page) -> None:
+    await page.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=x: onerror=\"window.slipped = 1\">')")
+    await page.evaluate("document.head.append(Object.assign(document.createElement('script'), {text: 'slipped = 1'}))")
+
+    await page.until("document.querySelector('img[onerror]').complete")
+    assert await page.evaluate("window.slipped ?? 'nothing'") == "nothing"
+    assert any("Content Security Policy" in complaint for complaint in page.complaints)
 
 
 async def test_fills_in_what_the_explorer_ticks(page: Page) -> None:

@@ -73,7 +73,7 @@ export function watch(sink: Sink): Sink {
     if (frame) clearTimeout(frame)
     frame = null
     if (shown === sink) publish({ running, count, text, events: [...events], failed, milliseconds: since(), firstAfterMilliseconds })
-    if (newest) sink.next(newest)
+    if (newest && shown === sink) sink.next(newest)
     newest = null
   }
 
