@@ -33,14 +33,14 @@ def visible_to(principal: Principal) -> QuerySet[models.Model]:
 
 async def find(principal: Principal, model_id: str) -> models.Model:
     id = models.parse_id(model_id)
-    row = await visible_to(principal).get_or_none(id=id).prefetch_related("provider") if id else None
+    row = await visible_to(principal).get_or_none(id=id).select_related("provider") if id else None
     if row is None:
         raise NotFound("model", model_id)
     return row
 
 
 async def default_model(principal: Principal) -> models.Model:
-    row = await visible_to(principal).filter(is_default=True).order_by("-id").first().prefetch_related("provider")
+    row = await visible_to(principal).filter(is_default=True).order_by("-id").first().select_related("provider")
     if row is None:
         raise NotConfigured("No model is configured")
     return row

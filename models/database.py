@@ -1,9 +1,9 @@
 """The one database: opening it, migrating it, and a bare connection for the few statements that Tortoise cannot say."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import Any  # asyncpg records and Tortoise configurations are open dictionaries.
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, TypeVar  # asyncpg records and Tortoise configurations are open dictionaries.
 
 import asyncpg
 from tortoise import Tortoise
@@ -14,9 +14,12 @@ from tortoise.connection import get_connection, get_connections
 from tortoise.context import TortoiseContext
 from tortoise.exceptions import DBConnectionError
 from tortoise.migrations.api.migrate import migrate as apply_migrations
+from tortoise.models import Model as Row
 from tortoise.transactions import in_transaction
 
-from errors import Unavailable
+from errors import Invalid, Unavailable
+
+RowT = TypeVar("RowT", bound=Row)
 
 __all__ = [
     "Database",
@@ -26,6 +29,7 @@ __all__ = [
     "configuration",
     "connection",
     "migrate",
+    "row_of",
     "transaction",
 ]
 
@@ -49,6 +53,20 @@ class Unreachable(Unavailable):
         super().__init__("The database cannot be reached at the moment", retry_after_seconds=1)
 
 
+# What Postgres cannot keep as text: the character U+0000, and halves of surrogate pairs.
+_UNWRITABLE = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError, UnicodeEncodeError)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except _AWAY as exc:
+        raise Unreachable from exc
+    except _UNWRITABLE as exc:
+        raise Invalid("", "Text must not contain the character U+0000 or half a surrogate pair") from exc
+
+
 class Connection(asyncpg.Connection):
     """A pooled connection that is not wiped when it is given back.
 
@@ -64,7 +82,8 @@ class Client(AsyncpgDBClient):
     connection_class = Connection  # type: ignore[assignment]  # Tortoise declares the class of one record type only
 
     async def _translate_exceptions(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        return await _translated(self, func, *args, **kwargs)
+        with _translated():
+            return await super()._translate_exceptions(func, *args, **kwargs)
 
     def _in_transaction(self) -> TransactionContext:
         return SafeTransactionContext(TransactionClient(self), self._pool_init_lock)
@@ -74,10 +93,8 @@ class Client(AsyncpgDBClient):
         if self._pool is None:
             await self.create_connection(with_db=True)
         template = {key: value for key, value in self._template.items() if key not in ("min_size", "max_size", "loop")}
-        try:
-            return await asyncpg.connect(password=self.password, **template)  # type: ignore[arg-type]  # wider here than in the stubs
-        except _AWAY as exc:
-            raise Unreachable from exc
+        with _translated():
+            return await asyncpg.connect(password=self.password, **template)  # type: ignore[arg-type]  # wider than the stubs
 
     def pool_use(self) -> tuple[int, int]:
         """Connections in use, and open."""
@@ -88,14 +105,8 @@ class Client(AsyncpgDBClient):
 
 class TransactionClient(TransactionWrapper):
     async def _translate_exceptions(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        return await _translated(self, func, *args, **kwargs)
-
-
-async def _translated(client: AsyncpgDBClient, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    try:
-        return await AsyncpgDBClient._translate_exceptions(client, func, *args, **kwargs)
-    except _AWAY as exc:
-        raise Unreachable from exc
+        with _translated():
+            return await super()._translate_exceptions(func, *args, **kwargs)
 
 
 class SafeTransactionContext(TransactionContextPooled):
@@ -156,21 +167,22 @@ def client() -> Client:
 @asynccontextmanager
 async def connection() -> AsyncIterator[asyncpg.Connection]:
     """A bare asyncpg connection: the current transaction's inside of one, else one of the pool."""
-    try:
+    with _translated():
         async with get_connection("default").acquire_connection() as bare:
             yield bare
-    except _AWAY as exc:
-        raise Unreachable from exc
+
+
+def row_of(kind: type[RowT], record: asyncpg.Record) -> RowT:
+    """A row from a bare statement that selected all of its columns."""
+    return kind._init_from_db(**record)
 
 
 @asynccontextmanager
 async def transaction() -> AsyncIterator[None]:
     """All or nothing, for rows and bare statements alike."""
-    try:
+    with _translated():
         async with in_transaction():
             yield
-    except _AWAY as exc:
-        raise Unreachable from exc
 
 
 async def migrate(credentials: dict[str, Any], progress: Callable[[str, str, str], object] | None = None) -> None:

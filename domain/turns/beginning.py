@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import asyncpg
+import orjson
+
 import models
 from domain import catalog, conversations
 from domain.agents import AgentSpec, Sampling
@@ -12,7 +15,7 @@ from domain.identity import Principal
 from domain.turns import prompt
 from engine import ChatRequest
 from errors import Invalid, NotFound
-from models.database import transaction
+from models.database import connection
 
 __all__ = ["Ask", "Begun", "begin"]
 
@@ -61,13 +64,54 @@ async def begin(
         model_id=spec.model.id,
     )
     turn, question = _rows(principal, ask, conversation, spec, history)
-    turn.owner, turn.lease_expires_at = owner, datetime.now(UTC) + timedelta(seconds=lease_seconds)
-    async with transaction():
-        if is_new:
-            await conversation.save(force_create=True)
-        await question.save(force_create=True)
-        await turn.save(force_create=True)
+    turn.owner, turn.lease_expires_at = owner, turn.started_at + timedelta(seconds=lease_seconds)
+    await _save(turn, question, conversation if is_new else None)
     return Begun(turn, question, conversation, spec, prompt.gather(spec, history, ask.text))
+
+
+async def _save(turn: models.Turn, question: models.Message, new_conversation: models.Conversation | None) -> None:
+    """All or nothing, and in one statement: this is what stands between a question and the model."""
+    try:
+        async with connection() as bare:
+            await bare.execute(
+                """
+                WITH conversation AS (
+                    INSERT INTO conversations (id, workspace_id, external_user, model_id, metadata, message_count,
+                                               created_at, last_activity_at)
+                    SELECT $1, $2, $3, $4, '{}', 0, $5, $5 WHERE $6
+                ), question AS (
+                    INSERT INTO messages (id, workspace_id, conversation_id, parent_id, turn_id, role, parts, text,
+                                          created_at)
+                    VALUES ($7, $2, $1, $8, $9, 'user', $10::text::jsonb, $11, $5)
+                )
+                INSERT INTO turns (id, workspace_id, conversation_id, model_id, question_id, answer_id, continues,
+                                   status, action, provider_name, model_name, external_user, api_key_id, owner,
+                                   lease_expires_at, last_sequence, started_at)
+                VALUES ($9, $2, $1, $4, $7, $12, $13, 'RUNNING', $14, $15, $16, $3, $17, $18, $19, 0, $5)
+                """,
+                turn.conversation_id,
+                turn.workspace_id,
+                turn.external_user,
+                turn.model_id,
+                turn.started_at,
+                new_conversation is not None,
+                question.id,
+                question.parent_id,
+                turn.id,
+                orjson.dumps(question.parts).decode(),
+                question.text,
+                turn.answer_id,
+                turn.continues,
+                turn.action,
+                turn.provider_name,
+                turn.model_name,
+                turn.api_key_id,
+                turn.owner,
+                turn.lease_expires_at,
+            )
+    except asyncpg.ForeignKeyViolationError:
+        # Deleted a moment ago.
+        raise NotFound("conversation", turn.conversation_id) from None
 
 
 async def _place(principal: Principal, ask: Ask) -> tuple[models.Conversation | None, Sequence[models.Message]]:
@@ -95,7 +139,7 @@ async def _spec(
     if ask.model_id is not None:
         model = await catalog.find(principal, ask.model_id)
     elif conversation is not None and conversation.model_id is not None:
-        model = await catalog.visible_to(principal).get_or_none(id=conversation.model_id).prefetch_related("provider")
+        model = await catalog.visible_to(principal).get_or_none(id=conversation.model_id).select_related("provider")
     model = model or await catalog.default_model(principal)
     return AgentSpec(model, model.provider.name, instructions, sampling)
 
@@ -127,6 +171,7 @@ def _rows(
         model_name=spec.model.name,
         external_user=conversation.external_user,
         api_key_id=principal.key_id,
+        started_at=datetime.now(UTC),
     )
     question.turn_id = turn.id
     return turn, question

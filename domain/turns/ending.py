@@ -26,7 +26,7 @@ from domain.turns.events import (
 from domain.turns.log import CHANNEL, TurnLog
 from domain.turns.prompt import estimate_tokens
 from engine.events import Usage
-from models.database import connection, transaction
+from models.database import connection, row_of, transaction
 
 __all__ = ["Ending", "end", "interrupt_expired", "parts_of", "text_of"]
 
@@ -51,14 +51,14 @@ class Ending:
 async def end(turn: models.Turn, ending: Ending) -> TurnOutcome | None:
     """Nothing when the turn has been ended already, or its conversation deleted: then nothing is written either."""
     async with transaction(), connection() as bare:
-        question = await _close_turn(bare, turn, ending)
-        if question is None:
+        closed = await _close_turn(bare, turn, ending)
+        if closed is None:
             return None
         answer = _answer(turn, ending)
-        await _extend_conversation(bare, turn, answer, question, ending)
-        used = await _record_usage(bare, turn, ending, question["text"])
-        await _save_last_events(bare, turn, ending)
-    conversation = await models.Conversation.get(id=turn.conversation_id)
+        if answer is not None:
+            await _extend_conversation(bare, turn, answer, closed, ending)
+        used = ending.usage or _estimate(ending, closed["question_text"])
+        conversation = await _settle(bare, turn, ending, used, closed)
     turn.status, turn.finished_at = ending.status, datetime.fromtimestamp(ending.last_event.moment, UTC)
     turn.first_token_at, turn.response_ms = ending.first_token_at, ending.response_ms
     turn.error_code, turn.error_message = ending.error_code, ending.error_message
@@ -67,15 +67,21 @@ async def end(turn: models.Turn, ending: Ending) -> TurnOutcome | None:
 
 
 async def _close_turn(bare: asyncpg.Connection, turn: models.Turn, ending: Ending) -> asyncpg.Record | None:
-    """The question, if the turn was still ours to end."""
+    """What the rest of the ending needs to know, if the turn was still ours to end. Locks the conversation."""
     return await bare.fetchrow(
         """
         WITH closed AS (
             UPDATE turns SET status = $3, finished_at = to_timestamp($4), first_token_at = $5, response_ms = $6,
                              last_sequence = $7, error_code = $8, error_message = $9
-            WHERE id = $1 AND owner = $2 AND status = 'RUNNING' RETURNING question_id
+            WHERE id = $1 AND owner = $2 AND status = 'RUNNING' RETURNING question_id, conversation_id, model_id
         )
-        SELECT messages.id, messages.parent_id, messages.text FROM closed JOIN messages ON messages.id = question_id
+        SELECT question.id AS question_id, question.parent_id AS question_parent_id, question.text AS question_text,
+               conversations.leaf_id, coalesce(models.vendor, 'unknown') AS vendor, models.input_price,
+               models.output_price
+        FROM closed JOIN messages question ON question.id = closed.question_id
+             JOIN conversations ON conversations.id = closed.conversation_id
+             LEFT JOIN models ON models.id = closed.model_id
+        FOR UPDATE OF conversations
         """,
         turn.id,
         turn.owner,
@@ -108,19 +114,25 @@ def _answer(turn: models.Turn, ending: Ending) -> models.Message | None:
 async def _extend_conversation(
     bare: asyncpg.Connection,
     turn: models.Turn,
-    answer: models.Message | None,
-    question: asyncpg.Record,
+    answer: models.Message,
+    closed: asyncpg.Record,
     ending: Ending,
 ) -> None:
     """A question that got no answer at all stays a side branch: nothing is lost, and the model never sees it again."""
-    if answer is None:
-        return
-    leaf_id: UUID | None = await bare.fetchval(
-        "SELECT leaf_id FROM conversations WHERE id = $1 FOR UPDATE", turn.conversation_id
-    )
+    # Another turn of this conversation may have ended meanwhile: this one comes after it, so that neither is hidden.
+    follows = closed["leaf_id"] if turn.continues else closed["question_parent_id"]
     await bare.execute(
-        "INSERT INTO messages (id, workspace_id, conversation_id, parent_id, turn_id, role, parts, text, created_at)"
-        " VALUES ($1, $2, $3, $4, $5, 'assistant', $6::text::jsonb, $7, $8)",
+        """
+        WITH moved AS (
+            UPDATE messages SET parent_id = $10 WHERE id = $4 AND parent_id IS DISTINCT FROM $10
+        ), answer AS (
+            INSERT INTO messages (id, workspace_id, conversation_id, parent_id, turn_id, role, parts, text, created_at)
+            VALUES ($1, $2, $3, $4, $5, 'assistant', $6::text::jsonb, $7, $8)
+        )
+        UPDATE conversations SET leaf_id = $1, last_activity_at = $8, last_response_ms = $9,
+               title = coalesce(title, $11), model_id = coalesce(model_id, $12), message_count = message_count + 2
+        WHERE id = $3
+        """,
         answer.id,
         answer.workspace_id,
         answer.conversation_id,
@@ -129,26 +141,17 @@ async def _extend_conversation(
         orjson.dumps(answer.parts).decode(),
         answer.text,
         answer.created_at,
-    )
-    if turn.continues and leaf_id != question["parent_id"]:
-        # Another turn of this conversation ended meanwhile: this one comes after it, so that neither is hidden.
-        await bare.execute("UPDATE messages SET parent_id = $2 WHERE id = $1", question["id"], leaf_id)
-    added = await _length(bare, answer.id) if not turn.continues else None
-    await bare.execute(
-        """
-        UPDATE conversations SET leaf_id = $2, last_activity_at = $3, last_response_ms = $4,
-               title = coalesce(title, $5), model_id = coalesce(model_id, $6),
-               message_count = coalesce($7, message_count + 2)
-        WHERE id = $1
-        """,
-        turn.conversation_id,
-        answer.id,
-        answer.created_at,
         ending.response_ms,
-        conversations.title_from(question["text"]),
+        follows,
+        conversations.title_from(closed["question_text"]),
         turn.model_id,
-        added,
     )
+    if not turn.continues:
+        await bare.execute(
+            "UPDATE conversations SET message_count = $2 WHERE id = $1",
+            turn.conversation_id,
+            await _length(bare, answer.id),
+        )
 
 
 async def _length(bare: asyncpg.Connection, leaf_id: UUID) -> int:
@@ -165,20 +168,27 @@ async def _length(bare: asyncpg.Connection, leaf_id: UUID) -> int:
     return found
 
 
-async def _record_usage(bare: asyncpg.Connection, turn: models.Turn, ending: Ending, question: str) -> Usage:
-    """Reported by the provider, else estimated and marked as that; what never reached the provider used nothing."""
-    model = await bare.fetchrow("SELECT vendor, input_price, output_price FROM models WHERE id = $1", turn.model_id)
-    used = ending.usage or _estimate(ending, question)
-    price = models.Model(
-        input_price=model["input_price"] if model else None, output_price=model["output_price"] if model else None
-    )
-    await bare.execute(
+async def _settle(
+    bare: asyncpg.Connection, turn: models.Turn, ending: Ending, used: Usage, closed: asyncpg.Record
+) -> models.Conversation:
+    """Usage and the last events, written together with a word to whoever waits for them."""
+    price = models.Model(input_price=closed["input_price"], output_price=closed["output_price"])
+    events = [*ending.unsaved, ending.last_event]
+    record = await bare.fetchrow(
         """
-        INSERT INTO usage_records (id, workspace_id, turn_id, api_key_id, external_user, provider_name, model_name,
-                                   vendor, action, input_tokens, output_tokens, cached_tokens, estimated, cost,
-                                   success, error_code, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, to_timestamp($17))
-        ON CONFLICT (turn_id) DO NOTHING
+        WITH used AS (
+            INSERT INTO usage_records (id, workspace_id, turn_id, api_key_id, external_user, provider_name, model_name,
+                                       vendor, action, input_tokens, output_tokens, cached_tokens, estimated, cost,
+                                       success, error_code, created_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, to_timestamp($17))
+            ON CONFLICT (turn_id) DO NOTHING
+        ), saved AS (
+            INSERT INTO turn_events (turn_id, first_sequence, last_sequence, events, created_at)
+            VALUES ($3, $18, $19, $20, now()) ON CONFLICT DO NOTHING
+        ), told AS (
+            SELECT pg_notify($21, $22)
+        )
+        SELECT conversations.* FROM conversations, told WHERE id = $23
         """,
         models.new_id(models.Kind.USAGE),
         turn.workspace_id,
@@ -187,7 +197,7 @@ async def _record_usage(bare: asyncpg.Connection, turn: models.Turn, ending: End
         turn.external_user,
         turn.provider_name,
         turn.model_name,
-        model["vendor"] if model else "unknown",
+        closed["vendor"],
         turn.action,
         used.input_tokens,
         used.output_tokens,
@@ -197,8 +207,15 @@ async def _record_usage(bare: asyncpg.Connection, turn: models.Turn, ending: End
         ending.status not in _FAILURES,
         ending.error_code,
         ending.last_event.moment,
+        events[0].sequence,
+        events[-1].sequence,
+        encode(events),
+        CHANNEL,
+        str(turn.id),
+        turn.conversation_id,
     )
-    return used
+    assert record is not None, "the conversation is locked since the turn was closed"
+    return row_of(models.Conversation, record)
 
 
 def _estimate(ending: Ending, question: str) -> Usage:
@@ -206,25 +223,6 @@ def _estimate(ending: Ending, question: str) -> Usage:
         return Usage(0, 0)
     written = "".join(part.get("text", "") + part.get("arguments", "") for part in ending.parts)
     return Usage(estimate_tokens(question), estimate_tokens(written) if written else 0, estimated=True)
-
-
-async def _save_last_events(bare: asyncpg.Connection, turn: models.Turn, ending: Ending) -> None:
-    events = [*ending.unsaved, ending.last_event]
-    await bare.execute(
-        """
-        WITH saved AS (
-            INSERT INTO turn_events (turn_id, first_sequence, last_sequence, events, created_at)
-            VALUES ($1, $2, $3, $4, now()) ON CONFLICT DO NOTHING
-        )
-        SELECT pg_notify($5, $6)
-        """,
-        turn.id,
-        events[0].sequence,
-        events[-1].sequence,
-        encode(events),
-        CHANNEL,
-        str(turn.id),
-    )
 
 
 async def interrupt_expired(log: TurnLog) -> int:

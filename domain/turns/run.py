@@ -108,12 +108,13 @@ class Run:
                 now = time.time()
                 match event:
                     case Text():
-                        made: TurnEvent = TextAdded(facts, sequence + 1, now, event.text)
-                        pieces.append(event.text)
+                        text = _writable(event.text)
+                        made: TurnEvent = TextAdded(facts, sequence + 1, now, text)
+                        pieces.append(text)
                     case Reasoning():
-                        made = ReasoningAdded(facts, sequence + 1, now, event.text)
+                        made = ReasoningAdded(facts, sequence + 1, now, _writable(event.text))
                     case ToolCall():
-                        made = ToolCalled(facts, sequence + 1, now, event.id, event.name, event.arguments)
+                        made = ToolCalled(facts, sequence + 1, now, event.id, event.name, _writable(event.arguments))
                         calls.append(event)
                     case Usage():
                         self._usage = _sum(self._usage, event)
@@ -199,6 +200,11 @@ class Run:
                     return None
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 2.0)
+
+
+def _writable(text: str) -> str:
+    """Without the one character that no answer needs and Postgres cannot keep."""
+    return text.replace("\0", "") if "\0" in text else text
 
 
 def _sentence(error: PlatformError) -> str:
