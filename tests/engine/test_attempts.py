@@ -9,7 +9,7 @@ import pytest
 from engine import ChatRequest, End, EndReason, Engine, Event, Listener, Patience, Text, Usage
 from engine.attempts import Watchdog
 from engine.providers.openai import OpenAIProvider
-from engine.testing import Hold, ScriptedProvider, saying
+from engine.testing import Hold, ScriptedProvider
 from errors import ProviderFailed, ProviderRateLimited, ProviderRefusedKey, ProviderUnavailable
 from tests.upstream import Cut, Gate, Reply, ToolPiece, Upstream
 
