@@ -209,7 +209,7 @@ def _endpoint(
     selected = selector.select(operation.selection_set, root, events_in=1 if streams else None)
     document = print_ast(_stripped(operation, selected.selection_set))
     _check_document(document, operation, schema, mistakes)
-    if selected.events and route.form is not Form.SSE:
+    if streams and selected.events and route.form is not Form.SSE:
         mistakes.at(route.node, f"@event gives server-sent events; this is answered as {route.form}.")
     return Endpoint(
         api=dialect.name,
@@ -220,7 +220,7 @@ def _endpoint(
         form=route.form,
         status=route.status,
         errors=route.errors,
-        paging=read_paging(route.page, operation, selected.shape, mistakes) if route.page else None,
+        paging=read_paging(route.page, operation, selected.shape, mistakes) if route.page and dialect.page else None,
         condition=read_condition(route.when, mistakes) if route.when else None,
         bindings=read_bindings(operation, route, parameters(route.path), dialect, schema, mistakes),
         document=document,

@@ -88,11 +88,10 @@ class _Claim:
 
     def agrees(self, other: "_Claim") -> bool:
         """Both may have the same response name: the same field, or the same kind of value in different objects."""
-        if self.field == other.field:
-            return True
-        return (
-            self.types.isdisjoint(other.types) and is_leaf_type(get_named_type(self.type)) and self.type == other.type
-        )
+        if str(self.type) != str(other.type):
+            return False
+        apart = self.types.isdisjoint(other.types)
+        return self.field == other.field or (apart and is_leaf_type(get_named_type(self.type)))
 
 
 @dataclass(slots=True)
@@ -122,7 +121,7 @@ class Selector:
             selections.insert(0, FieldNode(name=NameNode(value=TYPENAME)))
         if isinstance(shape, Members):
             shape = replace(shape, fragment=_only_fragment(node))
-        selection_set = SelectionSetNode(selections=tuple(selections))
+        selection_set = SelectionSetNode(selections=_tidied(selections))
         return Selected(selection_set, shape, self._events(found) or found.inner_events, tuple(found.readings))
 
     # ---------------------------------------------------------------- walking one object
@@ -294,6 +293,29 @@ def _claim(name: str, claim: _Claim, found: _Object) -> str:
         candidate = f"{name}_{number}"
     found.claims.setdefault(candidate, []).append(claim)
     return candidate
+
+
+def _tidied(selections: Sequence[SelectionNode]) -> tuple[SelectionNode, ...]:
+    """Fragments on one type are joined and nothing is asked for twice: the document is there to be read, too."""
+    tidy: dict[str, SelectionNode] = {}
+    for node in selections:
+        if not isinstance(node, InlineFragmentNode):
+            tidy.setdefault(print_ast(node), node)
+            continue
+        head = InlineFragmentNode(
+            type_condition=node.type_condition,
+            directives=node.directives,
+            selection_set=SelectionSetNode(selections=()),
+        )
+        known = tidy.get(print_ast(head), head)
+        assert isinstance(known, InlineFragmentNode)
+        inner = (*known.selection_set.selections, *node.selection_set.selections)
+        tidy[print_ast(head)] = InlineFragmentNode(
+            type_condition=node.type_condition,
+            directives=node.directives,
+            selection_set=SelectionSetNode(selections=_tidied(inner)),
+        )
+    return tuple(tidy.values())
 
 
 def _name(node: FieldNode) -> str:
