@@ -23,6 +23,7 @@ from engine import (
 from engine.providers.openai import OpenAIProvider
 from errors import (
     ContextTooLong,
+    NotConfigured,
     ProviderFailed,
     ProviderRateLimited,
     ProviderRefusedKey,
@@ -428,6 +429,12 @@ async def test_does_not_take_anything_for_a_list_of_models(upstream: Upstream) -
     with pytest.raises(ProviderFailed, match="not a list of models"):
         await provider.models()
     await provider.close()
+
+
+@pytest.mark.parametrize("address", ["", "acme", "ftp://acme", "http://", "file:///etc/passwd"])
+def test_wants_a_web_address(address: str) -> None:
+    with pytest.raises(NotConfigured, match="is not a web address"):
+        OpenAIProvider("acme", address)
 
 
 async def test_names_the_token_limit_as_openai_wants_it(question: ChatRequest) -> None:
