@@ -45,10 +45,10 @@ class Schemas:
     # ---------------------------------------------------------------- what comes in
 
     def of_binding(self, binding: Binding, *, as_text: bool = False) -> Schema:
-        """As text (in a path, a query, a header or a form) nothing can be null."""
+        """As text (in a path, a query, a header or a form) nothing is null, and what has no type is JSON in a text."""
         schema = dict(self.of_type(binding.type))
         if as_text:
-            schema = _without_null(schema)
+            schema = _without_null(schema) if "type" in schema else {"type": "string"}
         schema = _bounds(binding) | schema | _limits(binding.limits, schema)
         if binding.default is not None:
             schema["default"] = self._spelled_default(binding)
