@@ -19,6 +19,7 @@ from app.watch import Watch
 from errors import PlatformError
 from execution import Executor
 from execution.limits import Limits
+from execution.persisted import read_manifest
 from resolvers.context import Context
 from rest_compat import Dialect, Endpoint, RestApp, compile_dialect
 from rest_compat import Limits as BodyLimits
@@ -37,7 +38,7 @@ _WEB = Path(__file__).resolve().parent.parent / "web" / "dist"
 
 def create_app(settings: Settings, surroundings: Surroundings) -> Starlette:
     runtime = Runtime(settings, surroundings)
-    executor = Executor(schema, limits=_limits(settings))
+    executor = _executor(settings)
 
     async def open_context(connection: HTTPConnection, key: str | None) -> Context:
         principal = await app.state.authenticate(connection, key)
@@ -70,7 +71,7 @@ def create_app(settings: Settings, surroundings: Surroundings) -> Starlette:
         middleware=[Middleware(Watch, api_of=api_of)],
         routes=[
             *graphql.routes,
-            *pages(_WEB),
+            *pages(_WEB, {dialect.name: dialect.title for dialect in endpoints}),
             *(_document(dialect, found) for dialect, found in endpoints.items()),
             Route("/healthz", _alive),
             Route("/readyz", _readiness(runtime)),
@@ -120,13 +121,26 @@ def _document(dialect: Dialect, endpoints: tuple[Endpoint, ...]) -> Route:
     return Route(f"/openapi/{dialect.name}.json", document)
 
 
+def _executor(settings: Settings) -> Executor:
+    known = read_manifest(settings.trusted_documents) if settings.trusted_documents else {}
+    return Executor(
+        schema,
+        limits=_limits(settings),
+        trusted=known,
+        only_trusted=settings.trusted_documents_only,
+        tell_cost=settings.graphql_tell_cost,
+    )
+
+
 def _limits(settings: Settings) -> Limits:
     return Limits(
         depth=settings.graphql_depth,
         cost=settings.graphql_cost,
         tokens=settings.graphql_tokens,
         aliases=settings.graphql_aliases,
+        page_size=settings.graphql_page_size,
         introspection=settings.graphql_introspection,
+        suggestions=settings.graphql_introspection,
         # A plain answer takes as long as its turn does.
         mutation_seconds=settings.turn_timeout_seconds + 30,
     )

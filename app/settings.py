@@ -62,7 +62,9 @@ class Settings(BaseSettings):
     graphql_cost: int = 25_000
     graphql_tokens: int = 5_000
     graphql_aliases: int = 50
+    graphql_page_size: int = 100
     graphql_batch_size: int = 0
+    graphql_tell_cost: bool = True
     trusted_documents: Path | None = None
     trusted_documents_only: bool = False
 
