@@ -2,12 +2,16 @@
 
 import asyncio
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from knowledge.read.document import LIMITS, Counts, Document, Format, Kind, Limits, Reason, Unreadable, count
-from knowledge.read.formats import Sort, sort_of
+from knowledge.read.docx import read_docx
+from knowledge.read.formats import TEXT, named, sort_of
+from knowledge.read.html import read_html
 from knowledge.read.jsonl import BadLine, Record, records
-from knowledge.read.text import decoded
+from knowledge.read.pdf import read_pdf
+from knowledge.read.text import declared_charset, decoded
 
 __all__ = [
     "BadLine",
@@ -22,11 +26,14 @@ __all__ = [
     "count",
     "document",
     "document_of",
+    "format_of",
     "plain",
     "records",
 ]
 
+_HEADING = re.compile(r"^#{1,6}[ \t]+\S", re.MULTILINE)
 _TITLE = re.compile(r"^#[ \t]+(.+?)[ \t#]*$", re.MULTILINE)
+_LONGEST_LOOK = 20_000
 
 
 async def document(
@@ -44,33 +51,54 @@ def document_of(
         content = _loaded(content, name, limits)
     if len(content) > limits.file_bytes:
         raise _too_large(name, len(content), limits)
-    sort = sort_of(content, name, media_type)
-    text = decoded(content, name, media_type)
-    return _document(sort, text, name, media_type, size_bytes=len(content))
-
-
-def plain(text: str, name: str, media_type: str | None = None) -> Document:
-    """Text that never was a file, told what it is by its name."""
-    head = text[:8192].encode(errors="replace")
-    return _document(
-        sort_of(head, name, media_type), text, name, media_type, size_bytes=len(text.encode(errors="replace"))
-    )
-
-
-def _document(sort: Sort, text: str, name: str, media_type: str | None, *, size_bytes: int) -> Document:
-    if not text.strip():
+    if not content:
         raise Unreadable(name, Reason.EMPTY, "is empty")
-    title = _TITLE.search(text, 0, 20_000) if sort.format is Format.MARKDOWN else None
-    return Document(
-        text=text,
-        name=name,
-        format=sort.format,
-        kind=sort.kind,
-        language=sort.language,
-        size_bytes=size_bytes,
-        title=title[1] if title else None,
-        media_type=media_type,
+    sort = sort_of(content, name, media_type)
+    read = Document(
+        text="", name=name, format=sort.format, kind=sort.kind, language=sort.language, size_bytes=len(content)
     )
+    return _checked(_filled(read, content, media_type, limits), limits)
+
+
+def plain(text: str, name: str, media_type: str | None = None, *, limits: Limits = LIMITS) -> Document:
+    """Text that never was a file: it is taken as it is, and its name tells what it is."""
+    sort = named(name, media_type) or TEXT
+    if sort.format not in (Format.MARKDOWN, Format.CODE):
+        sort = sort._replace(format=Format.MARKDOWN if _HEADING.search(text, 0, _LONGEST_LOOK) else Format.TEXT)
+    size = len(text.encode(errors="replace"))
+    read = Document(text=text, name=name, format=sort.format, kind=sort.kind, language=sort.language, size_bytes=size)
+    return _checked(read, limits)
+
+
+def format_of(head: bytes, name: str, media_type: str | None = None) -> Format:
+    """Told by the first kilobytes; for who has to know before the rest is there."""
+    return sort_of(head, name, media_type).format
+
+
+def _filled(read: Document, content: bytes, media_type: str | None, limits: Limits) -> Document:
+    if read.format is Format.PDF:
+        pages = read_pdf(content, read.name, limits)
+        return replace(read, text=pages.text, title=pages.title, pages=pages.starts)
+    if read.format is Format.DOCX:
+        written = read_docx(content, read.name, limits)
+        return replace(read, text=written.text, title=written.title)
+    if read.format is not Format.HTML:
+        return replace(read, text=decoded(content, read.name, media_type))
+    if len(content) > limits.html_bytes:
+        raise _too_large(read.name, len(content), limits, most=limits.html_bytes)
+    page = read_html(decoded(content, read.name, declared_charset(content) or media_type), deepest=limits.html_depth)
+    return replace(read, text=page.text, title=page.title)
+
+
+def _checked(read: Document, limits: Limits) -> Document:
+    if not read.text.strip():
+        raise Unreadable(read.name, Reason.EMPTY, "holds no text")
+    if len(read.text) > limits.text_characters:
+        problem = f"has {len(read.text):,} characters of text; at most {limits.text_characters:,} are read"
+        raise Unreadable(read.name, Reason.TOO_LARGE, problem)
+    if read.format is Format.MARKDOWN and (title := _TITLE.search(read.text, 0, _LONGEST_LOOK)) is not None:
+        return replace(read, title=title[1])
+    return read
 
 
 def _loaded(path: Path, name: str, limits: Limits) -> bytes:
@@ -85,6 +113,6 @@ def _loaded(path: Path, name: str, limits: Limits) -> bytes:
     return content
 
 
-def _too_large(name: str, size_bytes: int, limits: Limits) -> Unreadable:
-    problem = f"has {size_bytes / 1e6:,.1f} MB; at most {limits.file_bytes / 1e6:,.1f} MB are read"
+def _too_large(name: str, size_bytes: int, limits: Limits, *, most: int | None = None) -> Unreadable:
+    problem = f"has {size_bytes / 1e6:,.1f} MB; at most {(most or limits.file_bytes) / 1e6:,.1f} MB are read"
     return Unreadable(name, Reason.TOO_LARGE, problem)

@@ -44,8 +44,8 @@ class Limits:
     pdf_seconds: float = 120
     pdf_memory_bytes: int = 1024 * MB
     pdf_pages: int = 5_000
-    # Deeper markup than this is flattened; browsers stop at 512.
-    html_depth: int = 512
+    # What is nested deeper belongs to what is around it; pages of people stay below 50.
+    html_depth: int = 128
     html_bytes: int = 20 * MB
     # One document of a JSONL file.
     record_bytes: int = 10 * MB
@@ -70,7 +70,6 @@ class Document:
     title: str | None = None
     # What code is written in: "python".
     language: str | None = None
-    media_type: str | None = None
     pages: tuple[int, ...] = ()
 
     @property

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from knowledge.read.document import Format, Kind, Reason, Unreadable
 
-__all__ = ["Sort", "sort_of"]
+__all__ = ["TEXT", "Sort", "named", "sort_of"]
 
 
 class Sort(NamedTuple):
@@ -14,7 +14,7 @@ class Sort(NamedTuple):
     language: str | None = None
 
 
-_TEXT = Sort(Format.TEXT, Kind.DOCUMENTATION)
+TEXT = Sort(Format.TEXT, Kind.DOCUMENTATION)
 _MARKDOWN = Sort(Format.MARKDOWN, Kind.DOCUMENTATION)
 _HTML = Sort(Format.HTML, Kind.WEB, "html")
 _PDF = Sort(Format.PDF, Kind.DOCUMENTATION)
@@ -33,7 +33,7 @@ def _sorts(format: Format, kind: Kind, languages: str) -> dict[str, Sort]:
 
 
 _BY_EXTENSION = {
-    **dict.fromkeys((".txt", ".text", ".rst", ".adoc", ".asciidoc", ".org", ".tex", ".log", ".srt", ".vtt"), _TEXT),
+    **dict.fromkeys((".txt", ".text", ".rst", ".adoc", ".asciidoc", ".org", ".tex", ".log", ".srt", ".vtt"), TEXT),
     **dict.fromkeys((".md", ".markdown", ".mdown", ".mkd", ".mdx", ".qmd", ".rmd"), _MARKDOWN),
     **dict.fromkeys((".html", ".htm", ".xhtml"), _HTML),
     **dict.fromkeys((".jsonl", ".ndjson"), _JSONL),
@@ -166,20 +166,21 @@ def sort_of(content: bytes, name: str, media_type: str | None = None) -> Sort:
     if head.startswith(b"PK\x03\x04"):
         return _DOCX
     _refuse_others(content, head, name)
-    named = _named(name, media_type)
-    if named is not None and named.format is Format.CODE:
-        return named
+    told = named(name, media_type)
+    if told is not None and told.format is Format.CODE:
+        return told
     if _HTML_START.match(head.lstrip(b"\xef\xbb\xbf")):
         return _HTML
-    if named is not None:
-        return named
+    if told is not None:
+        return told
     if shebang := _SHEBANG.match(head):
         interpreter = shebang[1].lower()
         return Sort(Format.CODE, Kind.SCRIPT, _INTERPRETERS.get(interpreter, interpreter.decode()))
-    return _TEXT
+    return TEXT
 
 
-def _named(name: str, media_type: str | None) -> Sort | None:
+def named(name: str, media_type: str | None = None) -> Sort | None:
+    """What the name says, else the media type."""
     base = name.rpartition("/")[2].lower()
     stem, dot, extension = base.rpartition(".")
     if (found := _BY_EXTENSION.get(dot + extension) or _BY_NAME.get(stem or base)) is not None:

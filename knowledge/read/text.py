@@ -6,7 +6,7 @@ import unicodedata
 
 from knowledge.read.document import Reason, Unreadable
 
-__all__ = ["decoded"]
+__all__ = ["declared_charset", "decoded"]
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -16,6 +16,7 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _CHARSET = re.compile(r"charset=[\"']?([\w.:-]+)", re.IGNORECASE)
+_META_CHARSET = re.compile(rb"<meta[^>]+charset=[\"']?\s*([\\w.:-]+)", re.IGNORECASE)
 # Form feeds, escapes of coloured logs and backspaces of manual pages do occur in text.
 _RUBBISH = re.compile(r"[\x00-\x07\x0b\x0e-\x1a\x1c-\x1f\x7f]")
 _LONGEST_LOOK = 65_536
@@ -46,6 +47,12 @@ def _decoded(content: bytes, name: str, media_type: str | None) -> str:
             except (UnicodeError, LookupError):
                 continue
     return content.decode("latin-1")
+
+
+def declared_charset(page: bytes) -> str | None:
+    """What an HTML page says of itself, in the words of a media type."""
+    declared = _META_CHARSET.search(page[:4096])
+    return declared and f"charset={declared[1].decode()}"
 
 
 def _wide(content: bytes) -> str | None:
