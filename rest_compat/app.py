@@ -21,7 +21,7 @@ from rest_compat.errors import NoSuchRoute, WrongMethod
 from rest_compat.exchange import Exchange, raw_headers
 from rest_compat.files import answer_file
 from rest_compat.frames import framer
-from rest_compat.incoming import Incoming
+from rest_compat.incoming import NO_PAYLOAD, Incoming, Payload, Wants
 from rest_compat.junctions import Branch, Junction
 from rest_compat.outcomes import failure_of
 from rest_compat.routes import RouteTree, route_key
@@ -62,23 +62,23 @@ class RestApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert scope["type"] == "http", "The REST endpoints speak HTTP only."
         path = (scope.get("raw_path") or quote(scope["path"]).encode()).decode("latin-1")
-        dialect = self.owns(path)
+        # The path is cut before it is decoded: an id may hold a slash, written %2F.
+        segments = path.split("/")[1:]
+        found = self._routes.find([unquote(segment) for segment in segments] if "%" in path else segments)
+        junctions, values = found or ({}, ())
+        dialect = next(iter(junctions.values())).dialect if junctions else self.owns(path)
         if dialect is None:
             return await PlainTextResponse("Not Found", 404)(scope, receive, send)
         if dialect.cors is not None:
             send = allowing(dialect.cors, path, scope, send)
         exchange = Exchange(scope, receive, send, dialect, path)
-        # The path is cut before it is decoded: an id may hold a slash, written %2F.
-        segments = path.split("/")[1:]
-        found = self._routes.find([unquote(segment) for segment in segments] if "%" in path else segments)
-        if found is None:
-            return await self._refuse(exchange, NoSuchRoute(scope["method"], path))
-        junctions, values = found
         method = scope["method"]
-        junction = junctions.get("GET" if method == "HEAD" and "HEAD" not in junctions else method)
+        junction = junctions.get(method) or (junctions.get("GET") if method == "HEAD" else None)
         if junction is not None:
-            exchange.parameters = dict(zip(junction.parameters, values, strict=True))
+            exchange.parameters = scope["path_params"] = dict(zip(junction.parameters, values, strict=True))
             return await self._serve(junction, exchange)
+        if not junctions:
+            return await self._refuse(exchange, NoSuchRoute(method, path))
         allowed = _allowed(junctions)
         if method == "OPTIONS":
             return await exchange.reply(204, b"", [(b"allow", ", ".join(allowed).encode())])
@@ -86,22 +86,16 @@ class RestApp:
 
     async def _serve(self, junction: Junction, exchange: Exchange) -> None:
         connection = exchange.connection
-        exchange.scope["path_params"] = exchange.parameters
         try:
             # Who is asking comes before what is asked: a stranger's body is not even read.
             context = await self._open_context(connection, junction.dialect.key(connection))
-            async with received(junction.wants, exchange.receive, connection.headers, self._limits) as payload:
-                incoming = Incoming(connection, exchange.parameters, payload.json, payload.parts, payload.raw)
-                branch = junction.choose(incoming)
-                exchange.operation = branch.prepared.endpoint.name
-                variables = bind(branch.prepared.endpoint.bindings, incoming)
-                if exchange.headless and branch.prepared.operation.kind is not OperationKind.QUERY:
-                    # A HEAD asks what a GET would be like; it must not do what the GET does.
-                    await exchange.start(branch.prepared.endpoint.status, branch.prepared.headers)
-                    return await exchange.write(b"", more=False)
-                await branch.answer(branch.prepared, exchange, variables, context)
+            if junction.wants is Wants.NOTHING:
+                await _answer(junction, exchange, context, NO_PAYLOAD)
+            else:
+                async with received(junction.wants, exchange.receive, connection.headers, self._limits) as payload:
+                    await _answer(junction, exchange, context, payload)
         except Departed:
-            return None
+            return
         except Exception as error:
             # Half an answer is cut off rather than ended, so that nobody takes it for a whole one.
             if exchange.started:
@@ -110,6 +104,19 @@ class RestApp:
 
     async def _refuse(self, exchange: Exchange, error: Exception) -> None:
         await exchange.refuse(failure_of(error, exchange.path, exchange.operation))
+
+
+async def _answer(junction: Junction, exchange: Exchange, context: Any, payload: Payload) -> None:
+    incoming = Incoming(exchange.connection, exchange.parameters, payload)
+    branch = junction.choose(incoming)
+    prepared = branch.prepared
+    exchange.operation = prepared.endpoint.name
+    variables = bind(prepared.endpoint.bindings, incoming)
+    if exchange.headless and prepared.operation.kind is not OperationKind.QUERY:
+        # A HEAD asks what a GET would be like; it must not do what the GET does.
+        await exchange.start(prepared.endpoint.status, prepared.headers)
+        return await exchange.write(b"", more=False)
+    return await branch.answer(prepared, exchange, variables, context)
 
 
 def _allowed(junctions: Mapping[str, Junction]) -> list[str]:
@@ -140,7 +147,7 @@ def _branch(endpoint: Endpoint, dialect: Dialect, executor: Executor) -> Branch:
         shaper=compiled(endpoint.selected.shape, dialect.spell),
         headers=_headers(endpoint, dialect),
     )
-    return Branch(prepared, _answer(endpoint, dialect))
+    return Branch(prepared, _answer_of(endpoint, dialect))
 
 
 def _headers(endpoint: Endpoint, dialect: Dialect) -> list[tuple[bytes, bytes]]:
@@ -160,7 +167,7 @@ def _headers(endpoint: Endpoint, dialect: Dialect) -> list[tuple[bytes, bytes]]:
     return raw_headers(headers)
 
 
-def _answer(endpoint: Endpoint, dialect: Dialect) -> Answer:
+def _answer_of(endpoint: Endpoint, dialect: Dialect) -> Answer:
     if endpoint.form is not Form.SSE:
         return _ANSWERS[endpoint.form]
     shape = endpoint.selected.shape

@@ -1,9 +1,8 @@
 """Reads a request's body once, in the form its endpoint takes, and never more of it than is allowed."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO  # Bodies are open JSON.
@@ -19,41 +18,24 @@ from errors import Invalid
 from execution.departure import Departed
 from files import Upload
 from rest_compat.errors import TooLarge, WrongMediaType
-from rest_compat.incoming import MISSING
+from rest_compat.incoming import MISSING, Payload, Wants
 
-__all__ = ["Limits", "Payload", "Wants", "received"]
+__all__ = ["Limits", "received"]
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     json_bytes: int = 16 * 1024 * 1024
+    # All files of one request together.
     upload_bytes: int = 100 * 1024 * 1024
     text_part_bytes: int = 1024 * 1024
     parts: int = 100
 
 
-class Wants(Enum):
-    """What an endpoint's operations want of a body."""
-
-    NOTHING = "nothing"
-    JSON = "application/json"
-    FORM = "multipart/form-data or application/x-www-form-urlencoded"
-    FILE = "a file"
-
-
-@dataclass(frozen=True, slots=True)
-class Payload:
-    json: Any = MISSING
-    parts: Mapping[str, list[Any]] = field(default_factory=dict)
-    raw: Any = MISSING
-
-
 @asynccontextmanager
 async def received(wants: Wants, receive: Receive, headers: Headers, limits: Limits) -> AsyncIterator[Payload]:
     """The body; files in it are gone when the block ends."""
-    if wants is Wants.NOTHING:
-        yield Payload()
-    elif wants is Wants.JSON:
+    if wants is Wants.JSON:
         yield Payload(json=await _json(receive, headers, limits))
     else:
         with TemporaryDirectory(prefix="palaver-upload-") as folder:

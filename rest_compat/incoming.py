@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any  # Request values are open JSON.
 from urllib.parse import parse_qsl
 
@@ -10,18 +11,37 @@ from starlette.requests import HTTPConnection
 from errors import Invalid
 from rest_compat.vocabulary import Place, Source
 
-__all__ = ["MISSING", "Incoming"]
+__all__ = ["MISSING", "NO_PAYLOAD", "Incoming", "Payload", "Wants"]
 
 MISSING: Any = object()
+
+
+class Wants(Enum):
+    """What an endpoint's operations want of a body."""
+
+    NOTHING = "nothing"
+    JSON = "application/json"
+    FORM = "multipart/form-data or application/x-www-form-urlencoded"
+    FILE = "a file"
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """What was in a body, in the form that was wanted."""
+
+    json: Any = MISSING
+    parts: Mapping[str, list[Any]] = field(default_factory=dict)
+    raw: Any = MISSING
+
+
+NO_PAYLOAD = Payload()
 
 
 @dataclass(slots=True)
 class Incoming:
     connection: HTTPConnection
     path: Mapping[str, str]
-    json: Any = MISSING
-    parts: Mapping[str, list[Any]] = field(default_factory=dict)
-    raw: Any = MISSING
+    payload: Payload
     _query: dict[str, list[str]] | None = None
 
     @property
@@ -46,13 +66,13 @@ class Incoming:
             case Place.BODY:
                 return self.member(name)
             case Place.PART:
-                return _one_or_all(self.parts.get(name), name, many=many)
+                return _one_or_all(self.payload.parts.get(name), name, many=many)
             case Place.RAW:
-                return self.raw
+                return self.payload.raw
 
     def member(self, path: str) -> Any:
         """A field of the JSON body; dots look inside, `*` is the whole of it."""
-        value = self.json
+        value = self.payload.json
         if path == "*" or value is MISSING:
             return value
         if not isinstance(value, dict):

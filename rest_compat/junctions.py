@@ -6,11 +6,10 @@ from typing import Any  # Request values are open JSON.
 
 from errors import Invalid
 from rest_compat.answers import Answer, Prepared
-from rest_compat.bodies import Wants
 from rest_compat.compiler import Endpoint
 from rest_compat.conditions import Equals, Said, Test
 from rest_compat.dialect import Dialect
-from rest_compat.incoming import MISSING, Incoming
+from rest_compat.incoming import MISSING, Incoming, Wants
 from rest_compat.vocabulary import Place, Source
 
 __all__ = ["Branch", "Junction"]
