@@ -7,7 +7,7 @@ from graphql import DocumentNode, FragmentDefinitionNode, GraphQLError, GraphQLS
 
 from execution import limits as limit
 from execution.cost import Price
-from execution.limits import Limits
+from execution.limits import CycleError, Limits
 from execution.operations import Operation, OperationKind, Refused, Stage
 from execution.plan import Plan
 from execution.validation import validate
@@ -52,7 +52,11 @@ def _within_limits(text: str, limits: Limits) -> DocumentNode:
         problem = f"The document is longer than {limits.document_bytes} bytes."
         raise Refused(Stage.LIMIT, [GraphQLError(problem, extensions={"code": "limit"})])
     document = _parsed(text, tokens=limits.tokens)
-    if errors := limit.exceeded(document, limits):
+    try:
+        errors = limit.exceeded(document, limits)
+    except CycleError as error:
+        raise Refused(Stage.VALIDATE, [error]) from error
+    if errors:
         raise Refused(Stage.LIMIT, errors)
     return document
 

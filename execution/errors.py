@@ -13,6 +13,8 @@ __all__ = ["MASK", "TimedOut", "cause_of", "present"]
 
 MASK = "Internal error"
 
+_LONG = 1_000
+
 logger = logging.getLogger(__name__)
 
 
@@ -29,6 +31,11 @@ def cause_of(error: GraphQLError) -> Exception:
     return cause
 
 
+def _shortened(message: str) -> str:
+    """GraphQL's own messages quote what was sent, however long that is."""
+    return message if len(message) <= _LONG else f"{message[:_LONG]} …"
+
+
 def present(errors: Sequence[GraphQLError]) -> list[dict[str, Any]]:
     """Formatted for a client. What is masked is logged once, whole, under the reference the client gets."""
     references: dict[int, str] = {}
@@ -43,7 +50,8 @@ def _present(error: GraphQLError, references: dict[int, str]) -> dict[str, Any]:
         formatted["extensions"] = {"code": cause.code, **cause.facts}
         logger.debug("%s at %s: %s", cause.code, error.path, cause)
     elif _is_about_the_request(error, cause):
-        logger.debug("Refused: %s", error.message)
+        formatted["message"] = _shortened(error.message)
+        logger.debug("Refused: %s", formatted["message"])
     else:
         # One failure of a loader fails every field that waited for it: one entry in the log, one reference.
         reference = references.get(id(cause))

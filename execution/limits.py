@@ -1,19 +1,23 @@
 """What a document may ask for. Counted in one walk over each definition, however often its fragments are spread."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from graphql import (
+    DirectiveNode,
     DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLError,
+    ListValueNode,
+    ObjectValueNode,
     OperationDefinitionNode,
     SelectionNode,
+    ValueNode,
 )
 
-__all__ = ["Limits", "exceeded"]
+__all__ = ["CycleError", "Limits", "exceeded"]
 
 _INTROSPECTION = frozenset({"__schema", "__type"})
 
@@ -31,6 +35,9 @@ class Limits:
     aliases: int = 50
     directives: int = 50
     root_fields: int = 25
+    # Members of the lists and objects that a document writes out; variables have no such limit.
+    values: int = 1_000
+    value_depth: int = 20
     cost: int = 25_000
     page_size: int = 100
     # What a list is taken to hold when nothing in the document says so.
@@ -50,6 +57,10 @@ class Limits:
     cached_bytes: int = 500_000
 
 
+class CycleError(GraphQLError):
+    """A fragment that spreads itself: invalid rather than too large, but nothing of it can be counted."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Spread:
     name: str
@@ -66,7 +77,27 @@ class _Extent:
     aliases: int = 0
     directives: int = 0
     root_fields: int = 0
+    values: int = 0
+    value_depth: int = 0
     spreads: list[_Spread] = field(default_factory=list)
+
+    def count_value(self, value: ValueNode) -> None:
+        waiting = [(value, 0)]
+        while waiting:
+            node, depth = waiting.pop()
+            self.value_depth = max(self.value_depth, depth)
+            if isinstance(node, ObjectValueNode):
+                waiting += [(member.value, depth + 1) for member in node.fields]
+                self.values += len(node.fields)
+            elif isinstance(node, ListValueNode):
+                waiting += [(member, depth + 1) for member in node.values]
+                self.values += len(node.values)
+
+    def count_directives(self, directives: Sequence[DirectiveNode] | None) -> None:
+        for directive in directives or ():
+            self.directives += 1
+            for argument in directive.arguments or ():
+                self.count_value(argument.value)
 
     def reach(self, depth: int, *, introspects: bool) -> None:
         if introspects:
@@ -94,18 +125,23 @@ def exceeded(document: DocumentNode, limits: Limits) -> list[GraphQLError]:
 
 
 def _own(definition: OperationDefinitionNode | FragmentDefinitionNode) -> _Extent:
-    extent = _Extent(directives=len(definition.directives or ()))
+    extent = _Extent()
+    extent.count_directives(definition.directives)
     for variable in definition.variable_definitions or ():
-        extent.directives += len(variable.directives or ())
+        extent.count_directives(variable.directives)
+        if variable.default_value:
+            extent.count_value(variable.default_value)
     waiting: list[tuple[SelectionNode, int, bool]] = [(node, 0, False) for node in definition.selection_set.selections]
     while waiting:
         node, depth, introspects = waiting.pop()
-        extent.directives += len(node.directives or ())
+        extent.count_directives(node.directives)
         if isinstance(node, FragmentSpreadNode):
             extent.spreads.append(_Spread(node.name.value, depth, introspects))
             continue
         if isinstance(node, FieldNode):
             extent.aliases += node.alias is not None
+            for argument in node.arguments or ():
+                extent.count_value(argument.value)
             extent.root_fields += depth == 0
             depth += 1
             introspects = introspects or node.name.value in _INTROSPECTION
@@ -116,21 +152,23 @@ def _own(definition: OperationDefinitionNode | FragmentDefinitionNode) -> _Exten
 
 
 def _innermost_first(extents: Mapping[str, _Extent]) -> Iterator[_Extent]:
-    """Every fragment after those it spreads. A spread that closes a cycle is skipped: validation refuses it later."""
+    """Every fragment after those it spreads; refuses a document in which that cannot be."""
     done: set[str] = set()
     for root in extents:
-        path = [(root, iter(extents[root].spreads))]
+        path = {} if root in done else {root: iter(extents[root].spreads)}
         while path:
-            name, spreads = path[-1]
-            done.add(name)
+            name, spreads = next(reversed(path.items()))
             inner = next(
                 (spread.name for spread in spreads if spread.name in extents and spread.name not in done), None
             )
-            if inner is not None:
-                path.append((inner, iter(extents[inner].spreads)))
-            else:
-                path.pop()
+            if inner is None:
+                path.popitem()
+                done.add(name)
                 yield extents[name]
+            elif inner in path:
+                raise CycleError(f"Cannot spread fragment '{inner}' within itself.")
+            else:
+                path[inner] = iter(extents[inner].spreads)
 
 
 def _add_spreads(extent: _Extent, fragments: Mapping[str, _Extent]) -> None:
@@ -141,6 +179,8 @@ def _add_spreads(extent: _Extent, fragments: Mapping[str, _Extent]) -> None:
                 extent.reach(spread.depth + inner.introspection_depth, introspects=True)
             extent.aliases += inner.aliases
             extent.directives += inner.directives
+            extent.values += inner.values
+            extent.value_depth = max(extent.value_depth, inner.value_depth)
             extent.root_fields += inner.root_fields if spread.depth == 0 else 0
 
 
@@ -151,6 +191,8 @@ def _complaints(node: OperationDefinitionNode, extent: _Extent, limits: Limits) 
         "aliases": (extent.aliases, limits.aliases),
         "directives": (extent.directives, limits.directives),
         "root fields": (extent.root_fields, limits.root_fields),
+        "values written out": (extent.values, limits.values),
+        "levels of values": (extent.value_depth, limits.value_depth),
     }
     for what, (count, limit) in counts.items():
         if count > limit:

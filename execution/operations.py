@@ -99,6 +99,6 @@ class Result:
         """The payload as JSON, in UTF-8."""
         try:
             return encoding.encode(self.payload())
-        except TypeError as error:
+        except (TypeError, RecursionError) as error:
             # A resolver let something through that no client could read; the rest of the data may lean on it.
             return encoding.encode({"data": None, "errors": errors.present([located_error(error)])})

@@ -5,16 +5,25 @@ from time import thread_time
 from typing import Any  # Visitors are handed nodes with their surroundings.
 
 import graphql
-from graphql import ASTValidationRule, DocumentNode, GraphQLError, GraphQLSchema, specified_rules
+from graphql import (
+    ASTValidationRule,
+    DocumentNode,
+    GraphQLError,
+    GraphQLSchema,
+    OverlappingFieldsCanBeMergedRule,
+    specified_rules,
+)
 from graphql.validation import ASTValidationContext
 from graphql.validation.validate import ValidationAbortedError
 
 from execution.limits import Limits
+from execution.overlaps import FieldsCanBeMerged
 
 __all__ = ["validate"]
 
 # A client can do little with more of them, and each costs a search for its line.
-_MAX_ERRORS = 20
+_MAX_ERRORS = 10
+_RULES = tuple(FieldsCanBeMerged if rule is OverlappingFieldsCanBeMergedRule else rule for rule in specified_rules)
 
 
 def validate(
@@ -23,7 +32,7 @@ def validate(
     return graphql.validate(
         schema,
         document,
-        specified_rules if trusted else [_within(limits.check_seconds), *specified_rules],
+        _RULES if trusted else (_within(limits.check_seconds), *_RULES),
         max_errors=_MAX_ERRORS,
         hide_suggestions=not limits.suggestions,
     )
