@@ -12,7 +12,6 @@ from starlette.types import ASGIApp
 
 from errors import Unauthenticated
 from execution import Executor
-from execution.limits import Limits as ExecutionLimits
 from rest_compat import Limits, RestApp, compile_documents
 from tests.rest_compat.toy import dialects
 from tests.rest_compat.toy.schema import Context, Stage, graph, schema
@@ -23,8 +22,7 @@ ENDPOINTS = {
     )
     for dialect in dialects.DIALECTS
 }
-# Tests share their machine: how long a document is looked at is not what they are about.
-EXECUTOR = Executor(schema, limits=ExecutionLimits(check_seconds=30))
+EXECUTOR = Executor(schema)
 LIMITS = Limits(json_bytes=20_000, upload_bytes=300_000, text_part_bytes=2_000)
 
 
