@@ -44,6 +44,13 @@ class Settings(BaseSettings):
     max_output_tokens: int = Field(default=1000, ge=1)
     context_window_tokens: int | None = Field(default=None, ge=256)
 
+    # Without an address texts are embedded in this process.
+    embedding_base_url: str | None = None
+    embedding_api_key: SecretStr | None = None
+    embedding_model: str | None = None
+    # How many numbers to ask of a model that offers several lengths. HNSW takes 2,000 of them.
+    embedding_dimension: int | None = Field(default=None, ge=1, le=2_000)
+
     connect_timeout_seconds: float = Field(default=10, gt=0)
     first_token_timeout_seconds: float = Field(default=120, gt=0)
     between_tokens_timeout_seconds: float = Field(default=60, gt=0)
@@ -73,7 +80,11 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
-    @field_validator("model_base_url", "model", "database_url", "model_api_key", mode="before")
+    @field_validator(
+        *("model_base_url", "model", "model_api_key", "database_url"),
+        *("embedding_base_url", "embedding_model", "embedding_api_key", "embedding_dimension"),
+        mode="before",
+    )
     @classmethod
     def _empty_is_absent(cls, value: object) -> object:
         # Compose files and shells pass what is not set as an empty text.

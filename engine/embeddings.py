@@ -23,6 +23,9 @@ class Purpose(StrEnum):
 class Embedder(Protocol):
     # Says which space the vectors lie in: vectors of equal names can be compared, others never.
     name: str
+    # Who is asked, and for what.
+    provider: str
+    model: str
 
     async def dimension(self) -> int:
         """How many numbers a vector has. A vendor may have to be asked once, and may be away."""

@@ -1,6 +1,6 @@
 """The embedder that needs no key and no network: WordLlama's table of word vectors, from its wheel.
 
-A text's vector is the mean of its tokens' vectors. We read the two files in the wheel ourselves and never import the
+A text's vector is the mean of its tokens' vectors, brought to unit length. We read the two files in the wheel ourselves and never import the
 package: its loader downloads what it does not find, its import takes over the process's logging, and it pads a batch
 to its longest text, which for one book among notes is gigabytes.
 """
@@ -25,12 +25,16 @@ _TOKENIZER = Path("tokenizers/l2_supercat_tokenizer_config.json")
 _TENSOR = "embedding.weight"
 # Some milliseconds of work: between batches other threads get their turn.
 _BATCH_CHARACTERS = 64_000
+# Each token is a kilobyte while it is added up.
+_PIECE_TOKENS = 4_096
 
 
 class WordLlama:
     """Loaded at the first use, in a quarter of a second."""
 
     name = "wordllama-l2-supercat-256"
+    provider = "wordllama"
+    model = "l2_supercat_256"
 
     def __init__(self) -> None:
         self._loading = Lock()
@@ -51,8 +55,9 @@ class WordLlama:
         table, tokenizer = self._loaded()
         vectors = np.zeros((len(texts), table.shape[1]), np.float32)
         for row, encoding in zip(vectors, tokenizer.encode_batch_fast(texts, add_special_tokens=False), strict=True):
-            if encoding.ids:
-                table[encoding.ids].mean(axis=0, out=row)
+            ids = encoding.ids
+            for start in range(0, len(ids), _PIECE_TOKENS):
+                row += table[ids[start : start + _PIECE_TOKENS]].sum(axis=0)
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         np.divide(vectors, lengths, out=vectors, where=lengths > 0)
         return vectors
