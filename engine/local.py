@@ -7,6 +7,7 @@ at the next question, so that an idle one costs no CPU and little memory.
 import asyncio
 import importlib.metadata
 import importlib.util
+import logging
 import os
 import secrets
 import socket
@@ -18,14 +19,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import orjson
-import structlog
 
 from engine.providers.openai import OpenAIProvider
 from errors import NotConfigured, Unavailable
 
 __all__ = ["LocalModel", "LocalStatus", "provider_for"]
 
-log = structlog.get_logger(__name__)
+_logger = logging.getLogger(__name__)
 
 CHILD = Path(__file__).with_name("local_child.py")
 LONGEST_BACKOFF_SECONDS = 30
@@ -40,6 +40,13 @@ class LocalStatus(StrEnum):
     FAILED = "failed"
 
 
+WHY_NOT = {
+    LocalStatus.STOPPED: "is not running",
+    LocalStatus.STARTING: "is still starting",
+    LocalStatus.FAILED: "could not be started",
+}
+
+
 class LocalModel:
     """Owns the child. Processes that do not own it talk to `url` with `key`, which stay the same when it restarts."""
 
@@ -51,7 +58,7 @@ class LocalModel:
         threads: int | None = None,
         context_tokens: int = 8192,
         max_tokens: int = 1024,
-        answers_at_once: int = 4,
+        answers_at_once: int = 2,
         idle_seconds: int = 300,
         start_seconds: float = 30,
         backoff_seconds: float = 0.5,
@@ -104,7 +111,7 @@ class LocalModel:
             async with asyncio.timeout(self._start_seconds):
                 await self._settled.wait()
         if self.status is not LocalStatus.READY:
-            raise Unavailable(f"The embedded model is {self.status}")
+            raise Unavailable(f"The embedded model {WHY_NOT[self.status]}")
         return self.url
 
     def provider(self, name: str) -> OpenAIProvider:
@@ -133,7 +140,11 @@ class LocalModel:
             # One that was ready is worth waiting for; one that did not come up may never.
             self._become(LocalStatus.STARTING if self.status is LocalStatus.READY else LocalStatus.FAILED)
             pause = min(self._backoff_seconds * 2 ** (deaths - 1), LONGEST_BACKOFF_SECONDS)
-            log.error("embedded_model_died", last_words=list(self._last_words), restarts_in_seconds=pause)
+            _logger.error(
+                "the embedded model died and starts again in %g seconds",
+                pause,
+                extra={"last_words": list(self._last_words)},
+            )
             await asyncio.sleep(pause)
             self._become(LocalStatus.STARTING)
 
@@ -177,9 +188,12 @@ def provider_for(name: str, url: str, key: str, *, start_seconds: float = 30) ->
     address = urlsplit(url)
 
     async def ready() -> None:
-        async with asyncio.timeout(start_seconds):
-            while not await _is_healthy(address.hostname, address.port):  # noqa: ASYNC110 - nobody can wake us up
-                await asyncio.sleep(0.05)
+        try:
+            async with asyncio.timeout(start_seconds):
+                while not await _is_healthy(address.hostname, address.port):  # noqa: ASYNC110 - nobody can wake us up
+                    await asyncio.sleep(0.05)
+        except TimeoutError as exc:
+            raise Unavailable("The embedded model does not answer") from exc
 
     return OpenAIProvider(name, url, key, ready=ready)
 

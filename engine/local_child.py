@@ -26,9 +26,10 @@ def main() -> None:
     params.api_keys = [options["key"]]
     params.cors_origins = ""
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = options["threads"]
-    params.n_ctx = options["context_tokens"]
+    # A context for each answer: out of a shared one, two long conversations would push each other.
+    params.n_ctx = options["context_tokens"] * options["answers_at_once"]
     params.n_parallel = options["answers_at_once"]
-    params.kv_unified = True  # one long conversation may have the whole context
+    params.kv_unified = False
     params.n_predict = options["max_tokens"]
     params.sleep_idle_seconds = options["idle_seconds"]
     params.cache_ram_mib = 0

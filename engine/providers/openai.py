@@ -18,7 +18,7 @@ __all__ = ["OpenAIProvider"]
 
 # How long a finished stream may take to close before its connection is given up instead of being used again.
 GOODBYE_SECONDS = 1.0
-LONGEST_REFUSAL_BYTES = 64 * 1024
+LONGEST_BODY_BYTES = 32 * 2**20
 
 Json = dict[str, object]
 
@@ -41,6 +41,9 @@ class OpenAIProvider:
         address = urlsplit(base_url)
         if address.scheme not in ("http", "https") or not address.hostname:
             raise NotConfigured(f"The address {base_url!r} of model provider {name!r} is not a web address")
+        key = key.strip()  # as pasted, often with the end of its line
+        if not key.isprintable():
+            raise NotConfigured(f"The key of model provider {name!r} has characters that no header can carry")
         self.name = name
         self._base_url = base_url.rstrip("/")
         self._key = key
@@ -59,8 +62,8 @@ class OpenAIProvider:
     async def chat(self, request: ChatRequest, *, stream: bool) -> AsyncGenerator[Event | None, None]:
         answer = Answer(self.name, self._key)
         async with self._response("POST", "/chat/completions", self._body(request, stream=stream)) as response:
-            if not stream or response.content_type == "application/json":
-                for event in answer.whole(await response.read()):
+            if not _is_streamed(response, wanted=stream):
+                for event in answer.whole(await self._read(response)):
                     yield event
                 return
             try:
@@ -77,7 +80,7 @@ class OpenAIProvider:
 
     async def models(self) -> list[str]:
         async with self._response("GET", "/models") as response:
-            body = await response.read()
+            body = await self._read(response)
         try:
             return [row["id"] for row in orjson.loads(body)["data"]]
         except (LookupError, TypeError, ValueError) as exc:
@@ -106,7 +109,7 @@ class OpenAIProvider:
                 allow_redirects=False,
             )
             try:
-                if response.status != 200:
+                if not 200 <= response.status < 300:
                     raise await self._refusal(response)
                 yield response
             except BaseException:
@@ -123,6 +126,14 @@ class OpenAIProvider:
         except (aiohttp.ClientError, OSError) as exc:
             raise ProviderUnavailable(self.name, "lost the connection before the answer was complete") from exc
 
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        body = bytearray()
+        async for chunk in response.content.iter_any():
+            body += chunk
+            if len(body) > LONGEST_BODY_BYTES:
+                raise ProviderFailed(self.name, f"sent more than {LONGEST_BODY_BYTES} bytes")
+        return bytes(body)
+
     def _part_from(self, response: aiohttp.ClientResponse) -> None:
         self._parting.discard(response)
         response.close()
@@ -137,7 +148,7 @@ class OpenAIProvider:
     async def _refusal(self, response: aiohttp.ClientResponse) -> ProviderFailed:
         if 300 <= response.status < 400:
             return ProviderFailed(self.name, f"redirects elsewhere ({response.status}), where its key must not go")
-        body = await response.content.read(LONGEST_REFUSAL_BYTES)
+        body = await self._read(response)
         try:
             said = orjson.loads(body)
         except orjson.JSONDecodeError:
@@ -173,6 +184,13 @@ class OpenAIProvider:
             "stream_options": {"include_usage": True} if stream else None,
         }
         return orjson.dumps({**request.extra, **{name: value for name, value in ours.items() if value is not None}})
+
+
+def _is_streamed(response: aiohttp.ClientResponse, *, wanted: bool) -> bool:
+    """Some servers stream whatever was asked, some never do, and some call a stream plain text."""
+    if response.content_type == "text/event-stream":
+        return True
+    return wanted and response.content_type not in ("application/json", "text/html")
 
 
 def _message(message: Message) -> Json:

@@ -130,6 +130,14 @@ async def test_one_child_serves_several_processes(local: LocalModel) -> None:
     await neighbour.close()
 
 
+async def test_a_neighbour_does_not_wait_for_ever() -> None:
+    neighbour = Engine({"embedded": provider_for("embedded", "http://127.0.0.1:9/v1", "k", start_seconds=0.1)})
+
+    with pytest.raises(Unavailable, match="does not answer"):
+        await collect(neighbour.chat("embedded", HELLO))
+    await neighbour.close()
+
+
 async def test_answers_nobody_without_the_key(local: LocalModel) -> None:
     await local.base_url()
     stranger = Engine({"embedded": provider_for("embedded", local.url, "wrong")})
@@ -161,7 +169,7 @@ async def test_stopping_leaves_no_process(local: LocalModel) -> None:
         await local.stop()
 
     assert not psutil.pid_exists(pid)
-    with pytest.raises(Unavailable, match="stopped"):
+    with pytest.raises(Unavailable, match="is not running"):
         await local.base_url()
 
 
@@ -217,6 +225,6 @@ async def test_a_child_that_cannot_start_is_told_at_once(monkeypatch: pytest.Mon
     local = LocalModel(backoff_seconds=10)
     await local.start()
 
-    with pytest.raises(Unavailable, match="failed"):
+    with pytest.raises(Unavailable, match="could not be started"):
         await local.base_url()
     await local.stop()

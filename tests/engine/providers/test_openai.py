@@ -206,6 +206,15 @@ async def test_takes_a_plain_answer_to_a_streamed_question(
     assert await answer(provider, question) == [Text("Hi"), End(EndReason.STOP)]
 
 
+async def test_takes_a_stream_for_an_answer_to_a_plain_question(
+    upstream: Upstream, provider: OpenAIProvider, question: ChatRequest
+) -> None:
+    body = b'data: {"choices": [{"delta": {"content": "Hi"}, "finish_reason": "stop"}]}\n\n'
+    upstream.will(Reply(body=body, headers={"content-type": "text/event-stream"}))
+
+    assert await answer(provider, question, stream=False) == [Text("Hi"), End(EndReason.STOP)]
+
+
 async def test_does_without_done(upstream: Upstream, provider: OpenAIProvider, question: ChatRequest) -> None:
     upstream.will(Reply("Hi", done=False))
 
@@ -321,6 +330,11 @@ async def test_says_everything_on_the_wire(upstream: Upstream, provider: OpenAIP
             "redirects elsewhere",
         ),
         (Reply(body={"error": {"message": "Overloaded", "code": 502}}), ProviderUnavailable, "Overloaded"),
+        (
+            Reply(body=b"<html>", headers={"content-type": "text/html"}),
+            ProviderFailed,
+            "sent something that is not a chat completion",
+        ),
         (Reply(body=b"[]"), ProviderFailed, "sent something that is not a chat completion"),
         (Reply(body=b"{}"), ProviderFailed, "sent something that is not a chat completion"),
         (Reply(body=b"\xff garbage"), ProviderFailed, "sent something that is not a chat completion"),
@@ -435,6 +449,30 @@ async def test_does_not_take_anything_for_a_list_of_models(upstream: Upstream) -
 def test_wants_a_web_address(address: str) -> None:
     with pytest.raises(NotConfigured, match="is not a web address"):
         OpenAIProvider("acme", address)
+
+
+async def test_forgives_the_end_of_line_of_a_pasted_key(upstream: Upstream, question: ChatRequest) -> None:
+    provider = OpenAIProvider("acme", upstream.base_url, f"{KEY}\n")
+
+    await answer(provider, question)
+
+    assert (await upstream.arrived()).headers["Authorization"] == f"Bearer {KEY}"
+    await provider.close()
+
+
+def test_refuses_a_key_that_would_break_a_header() -> None:
+    with pytest.raises(NotConfigured, match="no header can carry"):
+        OpenAIProvider("acme", "http://127.0.0.1:9", "sk-one\r\nx-evil: 1")
+
+
+async def test_does_not_read_for_ever(
+    upstream: Upstream, provider: OpenAIProvider, question: ChatRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.providers.openai.LONGEST_BODY_BYTES", 1000)
+    upstream.will(Reply(body=b" " * 1001))
+
+    with pytest.raises(ProviderFailed, match="sent more than 1000 bytes"):
+        await answer(provider, question, stream=False)
 
 
 async def test_names_the_token_limit_as_openai_wants_it(question: ChatRequest) -> None:
