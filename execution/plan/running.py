@@ -2,7 +2,7 @@
 
 from asyncio import Future, gather
 from collections.abc import Awaitable, Coroutine, Mapping, Sequence
-from types import GeneratorType, NoneType
+from types import FunctionType, GeneratorType, NoneType
 from typing import Any, TypeVar  # Values, contexts and roots are whatever resolvers make of them.
 
 from graphql import (
@@ -44,7 +44,7 @@ class _Ordinary(dict[type, bool]):
             issubclass(kind, Exception | NoneType | GeneratorType | type(Undefined))
             or hasattr(kind, "__await__")
             or hasattr(kind, "__getattr__")
-            or kind.__getattribute__ is not object.__getattribute__
+            or isinstance(kind.__getattribute__, FunctionType)
         )
         # Classes that are made anew for each request must not pile up here.
         if len(self) < 10_000:
