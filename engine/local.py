@@ -12,7 +12,6 @@ import os
 import secrets
 import socket
 import sys
-from collections import deque
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
@@ -79,7 +78,7 @@ class LocalModel:
         self._start_seconds = start_seconds
         self._backoff_seconds = backoff_seconds
         self._settled = asyncio.Event()
-        self._last_words: deque[str] = deque(maxlen=20)
+        self._last_words = b""
         self._child: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
 
@@ -100,8 +99,7 @@ class LocalModel:
     async def stop(self) -> None:
         if self._keeper is not None:
             self._keeper.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._keeper
+            await asyncio.wait([self._keeper])
             self._keeper = None
         self._become(LocalStatus.STOPPED)
 
@@ -133,7 +131,7 @@ class LocalModel:
             try:
                 await self._live()
             except OSError as exc:
-                self._last_words.append(str(exc))
+                self._last_words = str(exc).encode()
             finally:
                 await self._bury()
             deaths = 1 if loop.time() - born > HEALTHY_SECONDS else deaths + 1
@@ -143,14 +141,14 @@ class LocalModel:
             _logger.error(
                 "the embedded model died and starts again in %g seconds",
                 pause,
-                extra={"last_words": list(self._last_words)},
+                extra={"last_words": self._last_words.decode(errors="replace")},
             )
             await asyncio.sleep(pause)
             self._become(LocalStatus.STARTING)
 
     async def _live(self) -> None:
         """One life of the child, from birth to death."""
-        self._last_words.clear()
+        self._last_words = b""
         # -P: the folder of the script is a package of ours, not a place to import from.
         self._child = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", str(CHILD)),
@@ -171,8 +169,8 @@ class LocalModel:
             await self._child.wait()
 
     async def _listen(self, stderr: asyncio.StreamReader) -> None:
-        async for line in stderr:
-            self._last_words.append(line.decode(errors="replace").rstrip())
+        while said := await stderr.read(4096):
+            self._last_words = (self._last_words + said)[-4096:]
 
     async def _bury(self) -> None:
         if self._child is None:

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from pathlib import Path
 
 import orjson
 import psutil
@@ -198,18 +199,37 @@ asyncio.run(main())
 async def test_an_idle_one_forgets_the_model_and_wakes_up_again() -> None:
     local = LocalModel(threads=1, idle_seconds=1)
     await local.start()
-    await local.base_url()
     engine = Engine({"embedded": local.provider("embedded")})
+    neighbour = Engine({"embedded": provider_for("embedded", local.url, local.key)})
     await collect(engine.chat("embedded", HELLO))
     assert local.pid is not None
     child = psutil.Process(local.pid)
     awake = child.memory_info().rss
 
     await until(lambda: child.memory_info().rss < awake / 3)
-    events = await collect(engine.chat("embedded", HELLO))
+    await neighbour.models("embedded")  # a question about the model, not to it
+    asleep = child.memory_info().rss
+    events = await collect(neighbour.chat("embedded", HELLO))
 
+    assert asleep < awake / 3
     assert isinstance(events[-1], End)
     await engine.close()
+    await neighbour.close()
+    await local.stop()
+
+
+async def test_a_talkative_child_is_no_trouble(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Only the end of what it complained about is kept, however long the line."""
+    script = tmp_path / "child.py"
+    script.write_text("import sys\nsys.stderr.write('x' * 1_000_000 + 'the end')\n")
+    monkeypatch.setattr("engine.local.CHILD", script)
+    local = LocalModel(backoff_seconds=10)
+    await local.start()
+
+    with pytest.raises(Unavailable, match="could not be started"):
+        await local.base_url()
+
+    assert local._last_words.endswith(b"the end")
     await local.stop()
 
 
