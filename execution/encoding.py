@@ -4,12 +4,19 @@ from base64 import b64encode
 from collections.abc import Mapping, Set
 from datetime import timedelta
 from decimal import Decimal
+from typing import Protocol, runtime_checkable
 
 import orjson
 
-from schema.scalars import Blob
-
 __all__ = ["encode"]
+
+
+@runtime_checkable
+class _File(Protocol):
+    """Anything with bytes and a media type; where files come from is nothing that this way out needs to know."""
+
+    content: object
+    media_type: str
 
 
 def encode(payload: object) -> bytes:
@@ -22,7 +29,7 @@ def encode(payload: object) -> bytes:
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, Blob) and isinstance(value.content, bytes):
+    if isinstance(value, _File) and isinstance(value.content, bytes):
         return f"data:{value.media_type};base64,{b64encode(value.content).decode()}"
     if isinstance(value, bytes | bytearray | memoryview):
         return b64encode(value).decode()

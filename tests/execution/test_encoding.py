@@ -1,4 +1,5 @@
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -7,7 +8,12 @@ import orjson
 import pytest
 
 from execution import Result
-from schema.scalars import Blob
+
+
+@dataclass
+class Picture:
+    content: bytes
+    media_type: str = "image/png"
 
 
 @pytest.mark.parametrize(
@@ -26,7 +32,7 @@ from schema.scalars import Blob
         (b"ab", '"YWI="'),
         ((1, 2), "[1,2]"),
         (orjson.Fragment(b'{"made": "elsewhere"}'), '{"made": "elsewhere"}'),
-        (Blob(b"ab", "text/plain"), '"data:text/plain;base64,YWI="'),
+        (Picture(b"ab"), '"data:image/png;base64,YWI="'),
     ],
 )
 def test_writes_every_value_as_json(value: Any, text: str) -> None:
