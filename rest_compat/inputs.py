@@ -1,16 +1,26 @@
 """From an operation's variables to the bindings that fill them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from graphql import (
+    ArgumentNode,
+    GraphQLInputObjectType,
     GraphQLInputType,
     GraphQLSchema,
+    ObjectFieldNode,
     OperationDefinitionNode,
+    TypeInfo,
+    TypeInfoVisitor,
     VariableDefinitionNode,
+    VariableNode,
+    Visitor,
+    get_named_type,
     is_input_type,
     is_non_null_type,
     type_from_ast,
     value_from_ast_untyped,
+    visit,
 )
 
 from rest_compat.bindings import Binding
@@ -34,8 +44,10 @@ def read_bindings(
     mistakes: Mistakes,
 ) -> tuple[Binding, ...]:
     bindings = []
+    described = _descriptions(operation, schema)
     for variable in operation.variable_definitions or ():
         binding = _binding(variable, route, parameters, dialect, schema, mistakes)
+        binding = replace(binding, description=binding.description or described.get(binding.variable))
         _check_sources(variable, binding, route, parameters, mistakes)
         bindings.append(binding)
     _check_parameters(bindings, route, parameters, dialect, mistakes)
@@ -103,3 +115,31 @@ def _check_payload(bindings: Sequence[Binding], route: Route, mistakes: Mistakes
     if len(places) > 1:
         words = " and ".join(sorted(places))
         mistakes.at(route.node, f"A request has one body; {words} cannot both be read from it.")
+
+
+def _descriptions(operation: OperationDefinitionNode, schema: GraphQLSchema) -> dict[str, str]:
+    """What the graph says of the arguments and input fields that the variables go to."""
+    type_info = TypeInfo(schema)
+    reader = _DescriptionReader(type_info)
+    visit(operation, TypeInfoVisitor(type_info, reader))
+    return reader.found
+
+
+class _DescriptionReader(Visitor):
+    def __init__(self, type_info: TypeInfo) -> None:
+        super().__init__()
+        self.found: dict[str, str] = {}
+        self._type_info = type_info
+
+    def enter_argument(self, node: ArgumentNode, *_: object) -> None:
+        argument = self._type_info.get_argument()
+        if isinstance(node.value, VariableNode) and argument and argument.description:
+            self.found.setdefault(node.value.name.value, argument.description)
+
+    def enter_object_field(self, node: ObjectFieldNode, *_: object) -> None:
+        parent = self._type_info.get_parent_input_type()
+        holder = get_named_type(parent) if parent else None
+        if isinstance(node.value, VariableNode) and isinstance(holder, GraphQLInputObjectType):
+            field = holder.fields.get(node.name.value)
+            if field and field.description:
+                self.found.setdefault(node.value.name.value, field.description)

@@ -31,7 +31,9 @@ _SCALARS: Mapping[str, Schema] = {
     "DateTime": {"type": "string", "format": "date-time"},
     "Date": {"type": "string", "format": "date"},
     "File": {"type": "string", "format": "binary"},
+    "Upload": {"type": "string", "format": "binary"},
 }
+_NULL: Schema = {"type": "null"}
 _SIZES = {"string": ("minLength", "maxLength"), "array": ("minItems", "maxItems")}
 
 
@@ -151,10 +153,12 @@ def _described(description: str | None) -> Schema:
 
 
 def _with_null(schema: Schema) -> Schema:
-    if not schema:
+    if not schema or isinstance(schema.get("type"), list) or _NULL in schema.get("anyOf", ()):
         return schema
-    if "$ref" in schema or "anyOf" in schema or "const" in schema:
-        return {"anyOf": [schema, {"type": "null"}]}
+    if "anyOf" in schema:
+        return {**schema, "anyOf": [*schema["anyOf"], _NULL]}
+    if "$ref" in schema or "const" in schema:
+        return {"anyOf": [schema, _NULL]}
     schema = {**schema, "type": [schema["type"], "null"]}
     return schema | {"enum": [*schema["enum"], None]} if "enum" in schema else schema
 

@@ -32,6 +32,7 @@ from graphql import (
 
 from rest_compat.arrangement import Entry, Key, arrange, keys
 from rest_compat.mistakes import Mistakes
+from rest_compat.names import Claim, Claims, tidied
 from rest_compat.shapes import TYPENAME, Constant, Fetch, Leaf, Members, OneOf, Shape
 from rest_compat.vocabulary import constant, directive, theirs
 
@@ -80,26 +81,12 @@ class _Where:
     events_in: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Claim:
-    field: str
-    types: Types
-    type: GraphQLOutputType
-
-    def agrees(self, other: "_Claim") -> bool:
-        """Both may have the same response name: the same field, or the same kind of value in different objects."""
-        if str(self.type) != str(other.type):
-            return False
-        apart = self.types.isdisjoint(other.types)
-        return self.field == other.field or (apart and is_leaf_type(get_named_type(self.type)))
-
-
 @dataclass(slots=True)
 class _Object:
     """One object of the result while its selection is walked."""
 
     entries: list[Entry] = field(default_factory=list)
-    claims: dict[str, list[_Claim]] = field(default_factory=dict)
+    claims: Claims = field(default_factory=Claims)
     readings: list[Reading] = field(default_factory=list)
     events: list[DirectiveNode] = field(default_factory=list)
     event_types: list[Types] = field(default_factory=list)
@@ -121,7 +108,7 @@ class Selector:
             selections.insert(0, FieldNode(name=NameNode(value=TYPENAME)))
         if isinstance(shape, Members):
             shape = replace(shape, fragment=_only_fragment(node))
-        selection_set = SelectionSetNode(selections=_tidied(selections))
+        selection_set = SelectionSetNode(selections=tidied(selections))
         return Selected(selection_set, shape, self._events(found) or found.inner_events, tuple(found.readings))
 
     # ---------------------------------------------------------------- walking one object
@@ -192,7 +179,7 @@ class Selector:
         definition = self._definition(node, where.type)
         type_ = definition.type
         stripped, shape, readings = self._stripped(node, type_, where, found)
-        key = _claim(_name(node), _Claim(print_ast(stripped), where.types, type_), found)
+        key = found.claims.name_for(_name(node), Claim(print_ast(stripped), where.types, type_))
         if respond:
             if not is_leaf_type(get_named_type(type_)):
                 self._mistakes.at(node, "@respond takes a truth value for a status, or a text for a header.")
@@ -235,7 +222,7 @@ class Selector:
 
     def _shape(self, found: _Object, types: Types) -> Shape:
         common = [entry for entry in found.entries if entry.event is None]
-        asked = set(found.claims)
+        asked = found.claims.names
         shapes = {name: self._arranged(common, name, asked) for name in sorted(types)}
         first = next(iter(shapes.values()))
         return first if all(shape == first for shape in shapes.values()) else OneOf(shapes)
@@ -283,39 +270,6 @@ def _entry(node: FieldNode, where: _Where, member: Constant | Fetch) -> Entry:
     if directive(node, "body") is None and where.events_in != 1:
         place += (_name(node),)
     return Entry(node, where.types, place, member, where.event)
-
-
-def _claim(name: str, claim: _Claim, found: _Object) -> str:
-    """The response name under which a field can be asked for beside its siblings."""
-    candidate, number = name, 1
-    while not all(claim.agrees(other) for other in found.claims.get(candidate, ())):
-        number += 1
-        candidate = f"{name}_{number}"
-    found.claims.setdefault(candidate, []).append(claim)
-    return candidate
-
-
-def _tidied(selections: Sequence[SelectionNode]) -> tuple[SelectionNode, ...]:
-    """Fragments on one type are joined and nothing is asked for twice: the document is there to be read, too."""
-    tidy: dict[str, SelectionNode] = {}
-    for node in selections:
-        if not isinstance(node, InlineFragmentNode):
-            tidy.setdefault(print_ast(node), node)
-            continue
-        head = InlineFragmentNode(
-            type_condition=node.type_condition,
-            directives=node.directives,
-            selection_set=SelectionSetNode(selections=()),
-        )
-        known = tidy.get(print_ast(head), head)
-        assert isinstance(known, InlineFragmentNode)
-        inner = (*known.selection_set.selections, *node.selection_set.selections)
-        tidy[print_ast(head)] = InlineFragmentNode(
-            type_condition=node.type_condition,
-            directives=node.directives,
-            selection_set=SelectionSetNode(selections=_tidied(inner)),
-        )
-    return tuple(tidy.values())
 
 
 def _name(node: FieldNode) -> str:

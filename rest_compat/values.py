@@ -219,6 +219,7 @@ _JSON_SCALARS: dict[str, Reader] = {
     "Float": _number,
     "Boolean": _boolean,
     "File": _no_file,
+    "Upload": _no_file,
 }
 _TEXT_SCALARS: dict[str, Reader] = {
     "String": _string,
@@ -227,6 +228,7 @@ _TEXT_SCALARS: dict[str, Reader] = {
     "Float": _number_text,
     "Boolean": _boolean_text,
     "File": _no_file,
+    "Upload": _no_file,
 }
 
 

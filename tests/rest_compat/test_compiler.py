@@ -9,7 +9,11 @@ from rest_compat import CompileError, Dialect, Endpoint, compile_documents
 
 SCHEMA = build_schema("""
   scalar JSON
-  type Query { chat(id: ID!, first: Int): Chat!  chats(first: Int, offset: Int): ChatConnection!  node: Node }
+  type Query {
+    chat("Which one." id: ID!, first: Int): Chat!
+    chats(first: Int, offset: Int): ChatConnection!
+    node: Node
+  }
   type Mutation { rename(id: ID!, title: String!): Chat! }
   type Subscription { events: Event! }
   type Chat implements Node { id: ID!  title: String  author: User!  messages: [Message!]! }
@@ -270,6 +274,19 @@ def test_keeps_conditions_of_graphql_itself() -> None:
     """)["Read"]
 
     assert "... @include(if: $full) {" in endpoint.document
+
+
+def test_describes_a_variable_as_the_graph_describes_its_argument() -> None:
+    endpoint = compiled("""
+        query Read($id: ID!, "How many." $first: Int) @route(method: GET, path: "/api/chats/{id}") {
+          chat(id: $id, first: $first) { id }
+        }
+    """)["Read"]
+
+    assert [(each.variable, each.description) for each in endpoint.bindings] == [
+        ("id", "Which one."),
+        ("first", "How many."),
+    ]
 
 
 def test_takes_a_description_and_a_place_from_the_document() -> None:

@@ -1,0 +1,74 @@
+"""Response names that one selection can use without conflict, and selections that read well when printed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from graphql import (
+    GraphQLOutputType,
+    InlineFragmentNode,
+    SelectionNode,
+    SelectionSetNode,
+    get_named_type,
+    is_leaf_type,
+    print_ast,
+)
+
+__all__ = ["Claim", "Claims", "tidied"]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A field, as it is printed without its alias, that wants a name in objects of these types."""
+
+    field: str
+    types: frozenset[str]
+    type: GraphQLOutputType
+
+    def agrees(self, other: "Claim") -> bool:
+        """Both may have the same response name: the same field, or the same kind of value in different objects."""
+        if str(self.type) != str(other.type):
+            return False
+        apart = self.types.isdisjoint(other.types)
+        return self.field == other.field or (apart and is_leaf_type(get_named_type(self.type)))
+
+
+@dataclass(slots=True)
+class Claims:
+    """The names given out in one selection."""
+
+    _by_name: dict[str, list[Claim]] = field(default_factory=dict)
+
+    @property
+    def names(self) -> set[str]:
+        return set(self._by_name)
+
+    def name_for(self, wanted: str, claim: Claim) -> str:
+        name, number = wanted, 1
+        while not all(claim.agrees(other) for other in self._by_name.get(name, ())):
+            number += 1
+            name = f"{wanted}_{number}"
+        self._by_name.setdefault(name, []).append(claim)
+        return name
+
+
+def tidied(selections: Sequence[SelectionNode]) -> tuple[SelectionNode, ...]:
+    """Fragments on one type are joined and nothing is asked for twice: the document is there to be read, too."""
+    tidy: dict[str, SelectionNode] = {}
+    for node in selections:
+        if not isinstance(node, InlineFragmentNode):
+            tidy.setdefault(print_ast(node), node)
+            continue
+        head = InlineFragmentNode(
+            type_condition=node.type_condition,
+            directives=node.directives,
+            selection_set=SelectionSetNode(selections=()),
+        )
+        known = tidy.get(print_ast(head), head)
+        assert isinstance(known, InlineFragmentNode)
+        inner = (*known.selection_set.selections, *node.selection_set.selections)
+        tidy[print_ast(head)] = InlineFragmentNode(
+            type_condition=node.type_condition,
+            directives=node.directives,
+            selection_set=SelectionSetNode(selections=tidied(inner)),
+        )
+    return tuple(tidy.values())
