@@ -64,5 +64,7 @@ def _present(error: GraphQLError, references: dict[int, str]) -> dict[str, Any]:
 
 
 def _is_about_the_request(error: GraphQLError, cause: Exception) -> bool:
-    """Without a path nothing ran yet; with one, only an error that carries a code was meant to be read."""
-    return isinstance(cause, GraphQLError) and (not error.path or "code" in (error.extensions or {}))
+    if not error.path:
+        # Nothing ran yet. What points into the document is about it, whatever a scalar raised when it read a value.
+        return bool(error.nodes) or isinstance(cause, GraphQLError)
+    return isinstance(cause, GraphQLError) and "code" in (error.extensions or {})

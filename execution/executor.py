@@ -1,7 +1,7 @@
 """Prepares documents and runs operations."""
 
 import logging
-from asyncio import timeout
+from asyncio import CancelledError, current_task, timeout
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping, Sequence
 from types import CoroutineType
 from typing import Any  # GraphQL variables, results and contexts are open by nature.
@@ -53,6 +53,8 @@ class Executor:
 
     async def run(self, operation: Operation, variables: Mapping[str, Any], context: Any) -> Result:
         """The whole answer of a query or mutation. Cancelling the task cancels the resolvers."""
+        if operation.kind is OperationKind.SUBSCRIPTION:
+            return _refused(Stage.REQUEST, [GraphQLError("A subscription is answered by a stream only.")])
         run = await self._begin(operation, variables, context)
         if isinstance(run, Result):
             return run
@@ -106,6 +108,8 @@ class Executor:
                 result = await _answer(operation, run.next(event), seconds)
                 result.sequence = getattr(event, "sequence", None)
                 yield result
+        except CancelledError as error:
+            yield _result(None, [_unasked(error)])
         except Exception as error:
             # The source broke. That is this stream's last word, in the place its events had.
             yield _result(None, [plan.broken(run, error)])
@@ -138,15 +142,25 @@ class Executor:
 
 
 async def _answer(operation: Operation, run: Run, seconds: float) -> Result:
-    data = operation.plan.start(run)
-    if type(data) is CoroutineType:
-        # Only what waits can be late: nothing else gives the clock a chance to run.
-        try:
+    try:
+        data = operation.plan.start(run)
+        if type(data) is CoroutineType:
+            # Only what waits can be late: nothing else gives the clock a chance to run.
             async with timeout(seconds):
                 data = await data
-        except TimeoutError:
-            return _result(None, [*run.errors, errors.TimedOut(seconds)])
+    except TimeoutError:
+        return _result(None, [*run.errors, errors.TimedOut(seconds)])
+    except CancelledError as error:
+        return _result(None, [*run.errors, _unasked(error)])
     return _result(data, run.errors)
+
+
+def _unasked(error: CancelledError) -> GraphQLError:
+    """A resolver that waited for something cancelled has failed, which is no reason for its client to hear nothing."""
+    task = current_task()
+    if task is None or task.cancelling():
+        raise error
+    return located_error(RuntimeError("A resolver waited for something that was cancelled."))
 
 
 async def _close(source: AsyncIterable[Any]) -> None:

@@ -2,10 +2,20 @@ import logging
 from typing import Any
 
 import pytest
-from graphql import GraphQLError, GraphQLSchema, build_schema
+from graphql import (
+    GraphQLArgument,
+    GraphQLError,
+    GraphQLField,
+    GraphQLObjectType,
+    GraphQLScalarType,
+    GraphQLSchema,
+    GraphQLString,
+    build_schema,
+)
 
 from errors import LimitReached, NotFound
-from execution import Executor, Request, Result
+from execution import Executor, Refused, Request, Result
+from execution.errors import present
 
 
 def schema_where(name: Any) -> GraphQLSchema:
@@ -95,3 +105,20 @@ async def test_a_mistake_in_the_variables_is_said_quietly(caplog: pytest.LogCapt
     assert result.errors
     assert result.errors[0]["message"].startswith("Variable '$size' has invalid value")
     assert caplog.records == []
+
+
+def read_day(value: Any) -> Any:
+    raise ValueError("a day is written as 2026-01-31")
+
+
+async def test_says_what_a_scalar_has_against_a_value() -> None:
+    day = GraphQLScalarType("Day", coerce_input_value=read_day)
+    field = GraphQLField(GraphQLString, {"on": GraphQLArgument(day)}, resolve=lambda *_, **__: "")
+    executor = Executor(GraphQLSchema(GraphQLObjectType("Query", {"name": field})))
+
+    result = await executor.run(executor.prepare(Request("query($on: Day) { name(on: $on) }")), {"on": 1}, None)
+    with pytest.raises(Refused) as refused:
+        executor.prepare(Request("{ name(on: 1) }"))
+
+    for told in (*(result.errors or ()), *present(refused.value.errors)):
+        assert "a day is written as 2026-01-31" in told["message"]

@@ -39,6 +39,13 @@ class Tick:
         return 1
 
 
+async def lost() -> None:
+    """Waits for something that somebody else cancels."""
+    other = asyncio.ensure_future(asyncio.Event().wait())
+    asyncio.get_running_loop().call_soon(other.cancel)
+    await other
+
+
 @strawberry.type
 class Query:
     @strawberry.field
@@ -51,6 +58,11 @@ class Query:
             await asyncio.Event().wait()
         finally:
             info.context.append("stopped")
+        return ""
+
+    @strawberry.field
+    async def lost(self) -> str:
+        await lost()
         return ""
 
 
@@ -78,6 +90,11 @@ class Subscription:
                 raise ValueError("secret")
         finally:
             closed.append("ticks")
+
+    @strawberry.subscription
+    async def loses(self) -> AsyncGenerator[int, None]:
+        yield 1
+        await lost()
 
     @strawberry.subscription
     async def never(self, info: strawberry.Info[Any, None]) -> AsyncGenerator[int, None]:
@@ -213,3 +230,20 @@ async def test_cancelling_reaches_the_resolver() -> None:
     with pytest.raises(asyncio.CancelledError):
         await running
     assert stopped == ["stopped"]
+
+
+@pytest.mark.parametrize("text", ["{ lost }", "{ lost hello }", "subscription { loses }"])
+async def test_work_that_others_cancelled_has_failed(text: str) -> None:
+    *_, last = await everything(text)
+
+    assert last.errors
+    assert last.errors[0]["extensions"]["code"] == "internal"
+
+
+async def test_a_subscription_is_no_single_answer() -> None:
+    executor = Executor(SCHEMA)
+
+    result = await executor.run(executor.prepare(Request("subscription { never }")), {}, None)
+
+    assert result.refused is Stage.REQUEST
+    assert "data" not in result.payload()
