@@ -295,7 +295,7 @@ class Mutation:
     @strawberry.mutation
     def store(self, info: Info, path: str, owner: str, content: File) -> int:
         assert isinstance(content, Upload)
-        info.context.stage.seen.append(content.path.read_bytes())
+        info.context.stage.seen += [content.path, content.path.read_bytes()]
         return content.size
 
     @strawberry.mutation
