@@ -1,8 +1,8 @@
 """The embedder that needs no key and no network: WordLlama's table of word vectors, from its wheel.
 
-A text's vector is the mean of its tokens' vectors, brought to unit length. We read the two files in the wheel ourselves and never import the
-package: its loader downloads what it does not find, its import takes over the process's logging, and it pads a batch
-to its longest text, which for one book among notes is gigabytes.
+A text's vector is the mean of its tokens' vectors, brought to unit length. We read the two files in the wheel
+ourselves and never import the package: its loader downloads what it does not find, its import takes over the
+process's logging, and it pads a batch to its longest text, which for one book among notes is gigabytes.
 """
 
 import asyncio

@@ -14,6 +14,7 @@ from knowledge.read.pdf import read_pdf
 from knowledge.read.text import declared_charset, decoded
 
 __all__ = [
+    "LIMITS",
     "BadLine",
     "Counts",
     "Document",

@@ -23,6 +23,7 @@ _PIECE_BYTES = 256 * 1024
 _MAIN, _STYLES, _PROPERTIES = "word/document.xml", "word/styles.xml", "docProps/core.xml"
 _NOTES = ("word/footnotes.xml", "word/endnotes.xml")
 _KINDS = {"xl/": "a spreadsheet", "ppt/": "a presentation", "META-INF/": "an OpenDocument or EPUB file"}
+_OTHER = "a ZIP archive"
 _HEADING = re.compile(r"heading (\d)", re.IGNORECASE)
 
 Attributes = dict[str, str]
@@ -49,7 +50,7 @@ def read_docx(content: bytes, name: str, limits: Limits) -> WordDocument:
 def _read(archive: zipfile.ZipFile, name: str, limits: Limits) -> WordDocument:
     names = set(archive.namelist())
     if _MAIN not in names:
-        what = next((kind for start, kind in _KINDS.items() if any(part.startswith(start) for part in names)), "a ZIP")
+        what = next((kind for start, kind in _KINDS.items() if any(part.startswith(start) for part in names)), _OTHER)
         raise Unreadable(name, Reason.UNSUPPORTED, f"is {what}, which is not read; save it as PDF or DOCX")
     budget = _Budget(name, limits.unpacked_bytes)
     styles, properties, body = _Styles(), _Properties(), _Body()

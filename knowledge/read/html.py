@@ -235,7 +235,9 @@ class _Reader:
             self._names[element.name] -= 1
             self._skipped -= element.is_skipped
             self._mains -= element.is_main
-            if element.name in _CELLS:
+            if element.name == "li":
+                self._item = None
+            elif element.name in _CELLS:
                 self._end_cell(self._pages.pop())
             elif element.name in ("tr", "table") and self._tables:
                 self._end_row(self._tables[-1])
