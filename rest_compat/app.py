@@ -173,7 +173,7 @@ def _answer_of(endpoint: Endpoint, dialect: Dialect) -> Answer:
     shape = endpoint.selected.shape
     assert isinstance(shape, Fetch)  # The one field of a stream is what is streamed.
     resumable = any(source in _LAST_EVENT for binding in endpoint.bindings for source in binding.sources)
-    frames = framer(shape, endpoint.selected.events, dialect, operation=endpoint.name, resumable=resumable)
+    frames = framer(shape, endpoint.selected.events, dialect, resumable=resumable)
     return partial(answer_events, framer=frames)
 
 

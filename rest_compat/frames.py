@@ -1,113 +1,81 @@
 """Server-sent events as bytes. Everything of a frame that is known before the stream is joined before it."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any  # Events are open JSON.
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn  # Events are open JSON.
 
 from execution import Result
 from execution.encoding import encode
-from rest_compat.dialect import Dialect, EventNames, EventStream, Failure, Frame
-from rest_compat.errors import status_of
-from rest_compat.outcomes import Failed
+from rest_compat.dialect import Dialect, EventNames, EventStream, Frame
+from rest_compat.outcomes import EventFailed
 from rest_compat.selections import Event
 from rest_compat.shapes import TYPENAME, Fetch, Shaper, compiled, projecting
 
 __all__ = ["Framer", "framed", "framer"]
 
-# The frames of one result: none when the event says nothing in this dialect.
-Framer = Callable[[Result, str], bytes]
-_Write = Callable[[Any, bytes], bytes]
+# The frames of one result; none when the event says nothing in this dialect.
+Framer = Callable[[Result], bytes]
+# The same from an event and its `id:` line, which may be empty.
+_Writer = Callable[[Any, bytes], bytes]
 
 
 def framed(frame: Frame, style: EventStream) -> bytes:
     """A frame of the dialect's own."""
     if isinstance(frame.data, bytes):
-        end = style.line_end
-        return _start(frame.name if style.names is EventNames.LINE else None, style) + frame.data + end + end
+        return b"data: " + frame.data + style.line_end * 2
     return _writer(frame.name, style)(frame.data, b"")
 
 
-def framer(root: Fetch, events: tuple[Event, ...], dialect: Dialect, *, operation: str, resumable: bool) -> Framer:
-    style = dialect.events
-    if events:
-        table = _table(events, dialect, operation)
-        write = _by_type(table, style)
-    else:
-        write = _whole(compiled(root.shape, dialect.spell), style)
-    key = root.key
+def framer(root: Fetch, events: Sequence[Event], dialect: Dialect, *, resumable: bool) -> Framer:
+    style, key = dialect.events, root.key
+    write = _by_type(events, dialect) if events else _shaped(compiled(root.shape, dialect.spell), _writer(None, style))
 
-    def frames(result: Result, path: str) -> bytes:
+    def frames(result: Result) -> bytes:
         assert result.data is not None
         number = b"id: %d" % result.sequence + style.line_end if resumable and result.sequence is not None else b""
-        return write(result.data[key], number, path)
+        return write(result.data[key], number)
 
     return frames
 
 
-_Frames = Callable[[Any, bytes, str], bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """One frame of one type of event; without `write` it is the failure that ends the stream."""
-
-    shaper: Shaper
-    write: _Write | None
-    operation: str
-
-    def bytes(self, event: Any, number: bytes, path: str) -> bytes:
-        shaped = self.shaper(event)
-        if self.write is not None:
-            return self.write(shaped, number)
-        facts = dict(shaped)
-        code, message = str(facts.pop("code", "internal")), str(facts.pop("message", ""))
-        raise Failed(Failure(code.lower(), message, status_of(code.lower()), path, facts, self.operation))
-
-
-def _table(events: tuple[Event, ...], dialect: Dialect, operation: str) -> dict[str, list[_Line]]:
-    table: dict[str, list[_Line]] = {}
+def _by_type(events: Sequence[Event], dialect: Dialect) -> _Writer:
+    table: dict[str, list[_Writer]] = {}
     for event in events:
-        write = None if event.fails else _writer(event.name, dialect.events)
         for type_name, shape in event.shapes.items():
-            table.setdefault(type_name, []).append(_Line(projecting(shape, dialect.spell), write, operation))
-    return table
+            shaper = projecting(shape, dialect.spell)
+            writer = _failing(shaper) if event.fails else _shaped(shaper, _writer(event.name, dialect.events))
+            table.setdefault(type_name, []).append(writer)
 
-
-def _by_type(table: Mapping[str, list[_Line]], style: EventStream) -> _Frames:
-    single = {name: lines[0] for name, lines in table.items() if len(lines) == 1}
-
-    def write(event: Any, number: bytes, path: str) -> bytes:
-        name = event[TYPENAME]
-        if (line := single.get(name)) is not None:
-            return line.bytes(event, number, path)
-        lines = table.get(name)
-        if lines is None:
+    def write(event: Any, number: bytes) -> bytes:
+        writers = table.get(event[TYPENAME])
+        if writers is None:
             return b""
         # The number goes with the last frame: whoever resumes after it has seen them all.
-        *first, last = lines
-        return b"".join([*(each.bytes(event, b"", path) for each in first), last.bytes(event, number, path)])
+        *first, last = writers
+        return b"".join([each(event, b"") for each in first]) + last(event, number)
 
     return write
 
 
-def _whole(shaper: Shaper | None, style: EventStream) -> _Frames:
-    write = _writer(None, style)
-    if shaper is None:
-        return lambda event, number, path: write(event, number)
-    return lambda event, number, path: write(None if event is None else shaper(event), number)
+def _shaped(shaper: Shaper | None, write: _Writer) -> _Writer:
+    return write if shaper is None else lambda event, number: write(shaper(event), number)
 
 
-def _writer(name: str | None, style: EventStream) -> _Write:
+def _failing(shaper: Shaper) -> _Writer:
+    def fail(event: Any, number: bytes) -> NoReturn:
+        raise EventFailed(shaper(event))
+
+    return fail
+
+
+def _writer(name: str | None, style: EventStream) -> _Writer:
     end = style.line_end * 2
-    if style.names is EventNames.TYPE_KEY and name is not None:
-        head = b'data: {"type":' + encode(name)
-        return lambda value, number: number + head + _after_brace(encode(value)) + end
-    start = _start(name if style.names is EventNames.LINE else None, style)
-    return lambda value, number: number + start + _one_line(encode(value)) + end
-
-
-def _start(name: str | None, style: EventStream) -> bytes:
-    return b"data: " if name is None else b"event: " + name.encode() + style.line_end + b"data: "
+    if name is None or style.names is EventNames.NONE:
+        return lambda event, number: number + b"data: " + _one_line(encode(event)) + end
+    if style.names is EventNames.LINE:
+        start = b"event: " + name.encode() + style.line_end + b"data: "
+        return lambda event, number: number + start + _one_line(encode(event)) + end
+    start = b'data: {"type":' + encode(name)
+    return lambda event, number: number + start + _after_brace(encode(event)) + end
 
 
 def _after_brace(encoded: bytes) -> bytes:

@@ -1,6 +1,7 @@
 """From what the executor says to what a dialect can put into words."""
 
 import logging
+from collections.abc import Mapping
 from secrets import token_hex
 from typing import Any  # GraphQL results are open JSON.
 
@@ -11,7 +12,7 @@ from execution import Refused, Result
 from rest_compat.dialect import Failure
 from rest_compat.errors import STATUSES, status_of
 
-__all__ = ["Failed", "failure_of", "settled"]
+__all__ = ["EventFailed", "Failed", "failure_of", "settled"]
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +23,15 @@ class Failed(Exception):
     def __init__(self, failure: Failure) -> None:
         self.failure = failure
         super().__init__(failure.message)
+
+
+class EventFailed(Exception):
+    """An event of a stream that says, in the graph's words, why there will be no more of them."""
+
+    def __init__(self, said: Mapping[str, Any]) -> None:
+        self.code, self.message = str(said.get("code") or "internal").lower(), str(said.get("message") or "")
+        self.facts = {key: value for key, value in said.items() if key not in ("code", "message")}
+        super().__init__(self.message)
 
 
 def settled(result: Result, path: str, operation: str) -> dict[str, Any]:
@@ -36,6 +46,8 @@ def failure_of(error: BaseException, path: str, operation: str | None) -> Failur
     match error:
         case Failed():
             return error.failure
+        case EventFailed(code=code, message=message, facts=facts):
+            return Failure(code, message, status_of(code), path, facts, operation)
         case PlatformError():
             return Failure.of(error, path=path, operation=operation)
         case Refused():

@@ -56,7 +56,7 @@ async def _pump(
         async for result in results:
             if result.causes or result.data is None:
                 settled(result, exchange.path, prepared.endpoint.name)
-            if chunk := framer(result, exchange.path):
+            if chunk := framer(result):
                 await _begun(prepared, exchange)
                 presence.writing = True
                 await exchange.write(chunk)
