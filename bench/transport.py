@@ -50,19 +50,30 @@ class Token:
     text: str
 
 
+sources = 0
+
+
 @strawberry.type
 class Query:
-    hello: str = "world"
+    @strawberry.field
+    def open(self) -> list[int]:
+        """Sources that run, and tasks that exist while this is answered."""
+        return [sources, len(asyncio.all_tasks())]
 
 
 @strawberry.type
 class Subscription:
     @strawberry.subscription
     async def tokens(self, count: int, pause_ms: int) -> AsyncGenerator[Token, None]:
-        for sequence in range(1, count + 1):
-            if pause_ms:
-                await asyncio.sleep(pause_ms / 1000)
-            yield Token(sequence=sequence, text=f" word{sequence}")
+        global sources
+        sources += 1
+        try:
+            for sequence in range(1, count + 1):
+                if pause_ms and sequence > 1:
+                    await asyncio.sleep(pause_ms / 1000)
+                yield Token(sequence=sequence, text=f" word{sequence}")
+        finally:
+            sources -= 1
 
 
 class Context:

@@ -11,8 +11,8 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.datastructures import Headers
 from starlette.types import Receive
 
-from files import Upload
 from execution import Request
+from files import Upload
 from transport import body
 from transport.negotiation import media_type
 from transport.options import TransportOptions

@@ -20,6 +20,7 @@ from transport import body, origins
 from transport.messages import Malformed, Message, key_in, read_message
 from transport.pulse import ask
 from transport.refusals import Rejected, as_errors
+from transport.streams import BURST
 from transport.way_in import WayIn
 
 __all__ = ["WebSocket"]
@@ -67,6 +68,7 @@ class _Socket:
         self.running: set[asyncio.Task[None]] = set()
         self.quiet = False
         self.closed = False
+        self.sent = 0
 
     async def run(self) -> None:
         self.way_in.pulse.add(self)
@@ -187,6 +189,8 @@ class _Socket:
 
     async def send(self, message: bytes) -> None:
         if self.closed:
+            # Whoever still has something to say is about to be stopped.
+            await asyncio.sleep(0)
             return
         self.quiet = False
         try:
@@ -194,6 +198,9 @@ class _Socket:
         except OSError:
             # The client is gone; the task that reads hears of it too, and ends everything.
             self.closed = True
+        self.sent += 1
+        if self.sent % BURST == 0:
+            await asyncio.sleep(0)
 
     async def close(self, code: int, reason: str) -> None:
         if self.closed:

@@ -13,7 +13,7 @@ const Token = new GraphQLObjectType({
 
 async function* tokens(_root, { count, pauseMs }) {
   for (let sequence = 1; sequence <= count; sequence++) {
-    if (pauseMs) await sleep(pauseMs);
+    if (pauseMs && sequence > 1) await sleep(pauseMs);
     yield { tokens: { sequence, text: ` word${sequence}` } };
   }
 }
