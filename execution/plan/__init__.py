@@ -32,7 +32,7 @@ from graphql.pyutils.path import Path
 
 from execution.plan.completion import Project, completer
 from execution.plan.fields import arguments, executor
-from execution.plan.projection import Selected, projection
+from execution.plan.projection import Selected, generate
 from execution.plan.running import Field, Run, Surroundings, awaits
 
 __all__ = ["Plan", "Run"]
@@ -142,7 +142,7 @@ class _Variant:
         # None when conditions leave nothing; the one field of a subscription has no conditions.
         self.first = selected[0].field if selected else None
         self.root: Project = (
-            _serially(selected) if operation.operation is OperationType.MUTATION else projection(selected)
+            _serially(selected) if operation.operation is OperationType.MUTATION else generate(selected)
         )
 
     def _project(self, field: Field, object_type: GraphQLObjectType) -> Project:
@@ -158,7 +158,7 @@ class _Variant:
                 field.details,
                 around.hide_suggestions,
             ).grouped_field_set
-            project = self._projections[field, object_type] = projection(self._select(object_type, grouped))
+            project = self._projections[field, object_type] = generate(self._select(object_type, grouped))
         return project
 
     def _select(self, object_type: GraphQLObjectType, grouped: GroupedFieldSet) -> list[Selected]:

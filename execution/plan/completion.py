@@ -121,6 +121,8 @@ def _list(field: Field, kind: GraphQLList[Any], projector: Projector) -> Complet
 
     composite = isinstance(nullable, GraphQLObjectType | GraphQLInterfaceType | GraphQLUnionType)
     each: Any = _each_composite(field, nullable, projector) if composite else each_item
+    # Rows that need not be told apart go straight to their projection.
+    straight = isinstance(nullable, GraphQLObjectType) and nullable.is_type_of is None
 
     def complete(run: Run, value: Any, path: Path, info: Info | None) -> Any:
         if type(value) is not list:
@@ -133,6 +135,7 @@ def _list(field: Field, kind: GraphQLList[Any], projector: Projector) -> Complet
         return items(run, iter(value), path, info)
 
     def items(run: Run, values: Iterator[Any], path: Path, info: Info | None) -> Any:
+        one = None if straight else each
         results: list[Any] = []
         append = results.append
         waiting: dict[int, Any] = {}
@@ -144,7 +147,9 @@ def _list(field: Field, kind: GraphQLList[Any], projector: Projector) -> Complet
                 else:
                     try:
                         if ORDINARY[type(item)]:
-                            done = each(run, item, path, index, info)
+                            if one is None:
+                                one = projector(field, nullable)
+                            done = one(run, item, path, index, info)
                         elif awaits(item):
                             done = awaited(run, item, complete_item, field, item_kind, at(path, index), info)
                         else:

@@ -26,7 +26,7 @@ from execution.plan.completion import Complete, Project
 from execution.plan.fields import Attribute, Event, executor, finisher, origin, raised
 from execution.plan.running import Field, at, finish_all, settle
 
-__all__ = ["Selected", "projection"]
+__all__ = ["Selected", "generate"]
 
 # Values of exactly these types are what the scalar would make of them; all others take the longer way.
 _PASSES = {
@@ -55,7 +55,7 @@ class Selected:
     complete: Complete
 
 
-def projection(selected: Sequence[Selected]) -> Project:
+def generate(selected: Sequence[Selected]) -> Project:
     origins = [origin(one.field) for one in selected]
     names: dict[str, Any] = {
         "at": at,

@@ -290,10 +290,10 @@ class Writer:
         kind = self.random.choice(["query", "query", "query", "mutation"])
         root = self.world.schema.query_type if kind == "query" else self.world.schema.mutation_type
         body = " ".join([self.selection(root, 0), *self.fragments.values()])
-        self.variables = {"yes": self.random.random() < 0.5, "no": self.random.random() < 0.5}
+        self.variables = {"yes": self.random.choice([True, True, False, False, None]), "no": self.random.random() < 0.5}
         if self.random.random() < 0.5:
             self.variables["n"] = self.random.choice([1, None, 5])
-        kinds = {"yes": "Boolean! = true", "no": "Boolean!", "n": "Int", "list": "[Int] = [3]"}
+        kinds = {"yes": "Boolean = true", "no": "Boolean!", "n": "Int", "list": "[Int] = [3]"}
         used = [f"${name}: {of}" for name, of in kinds.items() if f"${name})" in body]
         return f"{kind} Q{'(' + ', '.join(used) + ')' if used else ''} {body}"
 
