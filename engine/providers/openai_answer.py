@@ -45,7 +45,8 @@ class Piecemeal:
 
 
 class Answer:
-    """One answer being read. `is_over` is set by the vendor's `[DONE]`, after which nothing of interest comes."""
+    """One answer being read. It is over at the vendor's `[DONE]`, or at a failure, which `end` raises: not before
+    whatever came before it in the same packet has been heard."""
 
     def __init__(self, provider: str, secret: str = "") -> None:
         self.is_over = False
@@ -55,18 +56,22 @@ class Answer:
         self._call_by_index: dict[int, Piecemeal] = {}
         self._usage: Usage | None = None
         self._finish = ""
+        self._failure: ProviderFailed | None = None
 
     def feed(self, chunk: bytes) -> list[Event | None]:
         """The events in some bytes of a stream."""
         try:
             blocks = self._splitter.feed(chunk)
         except OverflowError as exc:
-            raise self._unreadable() from exc
+            self._fail(exc)
+            return []
         return self._read(blocks)
 
     def end(self) -> list[Event | None]:
-        """The events that wait for the end. Raises when the stream stopped in the middle."""
+        """The events that wait for the end. Raises when the stream failed or stopped in the middle."""
         events = self._read(self._splitter.finish())
+        if self._failure:
+            raise self._failure
         if not self.is_complete:
             raise ProviderUnavailable(self._provider, "the stream ended in the middle of the answer")
         return [*events, *self._closing()]
@@ -74,25 +79,37 @@ class Answer:
     def whole(self, body: bytes) -> list[Event | None]:
         """The events of an answer that was not streamed."""
         events = self._read([body])
-        if not (events or self.is_complete):
-            raise self._unreadable()
+        if not (events or self.is_over or self.is_complete):
+            self._fail(LookupError("choices"))
+        if self._failure:
+            raise self._failure
         return [*events, *self._closing()]
 
     @property
     def is_complete(self) -> bool:
-        return self.is_over or bool(self._finish)
+        return not self._failure and (self.is_over or bool(self._finish))
 
     def _read(self, blocks: list[bytes]) -> list[Event | None]:
         events: list[Event | None] = []
         try:
             for block in blocks:
+                if self.is_over:
+                    break
                 if block.startswith(b"[DONE]"):
                     self.is_over = True
-                elif block and not self.is_over:
+                elif block:
                     self._take_message(orjson.loads(block), events)
-        except (AttributeError, LookupError, TypeError, ValueError) as exc:
-            raise self._unreadable() from exc
+        except (AttributeError, LookupError, TypeError, ValueError, ProviderFailed) as exc:
+            self._fail(exc)
         return events
+
+    def _fail(self, cause: Exception) -> None:
+        self.is_over = True
+        if isinstance(cause, ProviderFailed):
+            self._failure = cause
+        else:
+            self._failure = ProviderFailed(self._provider, "sent something that is not a chat completion")
+            self._failure.__cause__ = cause
 
     def _take_message(self, message: Json, events: list[Event | None]) -> None:
         if error := message.get("error"):
@@ -105,7 +122,8 @@ class Answer:
 
     def _take_choice(self, choice: Json, events: list[Event | None]) -> None:
         delta = choice.get("delta") or choice.get("message") or {}
-        if thought := delta.get("reasoning_content") or delta.get("reasoning"):
+        thought = delta.get("reasoning_content") or delta.get("reasoning")
+        if thought and type(thought) is str:
             events.append(Reasoning(thought))
         if content := delta.get("content") or delta.get("refusal"):
             if type(content) is str:
@@ -153,9 +171,6 @@ class Answer:
             reason = EndReason.TOOL_CALLS
         calls = [call.put_together() for call in self._calls]
         return [*calls, *([self._usage] if self._usage else []), End(reason)]
-
-    def _unreadable(self) -> ProviderFailed:
-        return ProviderFailed(self._provider, "sent something that is not a chat completion")
 
 
 def refusal(

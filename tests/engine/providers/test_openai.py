@@ -324,11 +324,6 @@ async def test_says_everything_on_the_wire(upstream: Upstream, provider: OpenAIP
             ProviderUnavailable,
             "503",
         ),
-        (
-            Reply(status=307, body=b"", headers={"location": "http://127.0.0.1:9/"}),
-            ProviderFailed,
-            "redirects elsewhere",
-        ),
         (Reply(body={"error": {"message": "Overloaded", "code": 502}}), ProviderUnavailable, "Overloaded"),
         (
             Reply(body=b"<html>", headers={"content-type": "text/html"}),
@@ -362,6 +357,16 @@ async def test_tells_failures_apart(
     assert caught.value.retry_after_seconds == (7 if error is ProviderRateLimited else None)
 
 
+async def test_takes_its_key_nowhere_else(upstream: Upstream, provider: OpenAIProvider, question: ChatRequest) -> None:
+    async with Upstream() as elsewhere:
+        upstream.will(Reply(status=307, body=b"", headers={"location": f"{elsewhere.base_url}/chat/completions"}))
+
+        with pytest.raises(ProviderFailed, match="redirects elsewhere"):
+            await answer(provider, question)
+
+        assert elsewhere.calls == []
+
+
 async def test_keeps_what_was_said_before_the_connection_was_cut(
     upstream: Upstream, provider: OpenAIProvider, question: ChatRequest
 ) -> None:
@@ -386,10 +391,23 @@ async def test_does_not_take_half_an_answer_for_a_whole_one(
 async def test_hears_an_error_inside_a_stream(
     upstream: Upstream, provider: OpenAIProvider, question: ChatRequest
 ) -> None:
-    upstream.will(Reply("Hel", {"error": {"message": "Too busy", "type": "overloaded_error"}}))
+    upstream.will(Reply("Hel", {"error": {"message": "Too busy", "type": "overloaded_error"}}, burst=2))
+    events = provider.chat(question, stream=True)
 
+    assert await anext(events) == Text("Hel")
     with pytest.raises(ProviderUnavailable, match="Too busy"):
-        await answer(provider, question)
+        await anext(events)
+
+
+async def test_keeps_what_was_said_before_garbage(
+    upstream: Upstream, provider: OpenAIProvider, question: ChatRequest
+) -> None:
+    upstream.will(Reply("Hel", b"data: {\n\n", "lo", burst=3))
+    events = provider.chat(question, stream=True)
+
+    assert await anext(events) == Text("Hel")
+    with pytest.raises(ProviderFailed, match="not a chat completion"):
+        await anext(events)
 
 
 async def test_says_when_nobody_listens_there(question: ChatRequest) -> None:

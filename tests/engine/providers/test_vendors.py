@@ -334,9 +334,8 @@ async def test_says_when_a_conversation_is_too_long(
         Reply(b"data: \xff garbage\n\n", finish=None, done=False),
         Reply(body=b"<html>", headers={"content-type": "text/html"}),
         Reply(status=502, body=b"<html>nginx</html>", headers={"content-type": "text/html"}),
-        Reply(status=307, body=b"", headers={"location": "http://127.0.0.1:9/"}),
     ],
-    ids=["cut", "garbage", "html", "bad gateway", "redirect"],
+    ids=["cut", "garbage", "html", "bad gateway"],
 )
 async def test_makes_one_of_our_failures_of_anything(
     upstream: Upstream, vendor: VendorProvider, question: ChatRequest, stream: bool, reply: Reply
@@ -347,6 +346,19 @@ async def test_makes_one_of_our_failures_of_anything(
         await answer(vendor, question, stream=stream)
 
     assert upstream.seen["started"] == 1
+
+
+@either_way
+async def test_takes_its_key_nowhere_else(
+    upstream: Upstream, vendor: VendorProvider, question: ChatRequest, stream: bool
+) -> None:
+    async with Upstream() as elsewhere:
+        upstream.will(Reply(status=307, body=b"", headers={"location": f"{elsewhere.origin}/v1/messages"}))
+
+        with pytest.raises(ProviderFailed):
+            await answer(vendor, question, stream=stream)
+
+        assert elsewhere.calls == []
 
 
 async def test_keeps_what_was_said_before_the_connection_was_cut(
