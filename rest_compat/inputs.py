@@ -27,12 +27,11 @@ from rest_compat.bindings import Binding
 from rest_compat.dialect import Dialect
 from rest_compat.mistakes import Mistakes, did_you_mean
 from rest_compat.values import json_reader, text_reader
-from rest_compat.vocabulary import Place, Route, Source, read_limits, read_sources
+from rest_compat.vocabulary import PAYLOADS, Place, Route, Source, read_limits, read_sources
 
 __all__ = ["read_bindings"]
 
-_BODYLESS = frozenset({"GET", "HEAD", "DELETE"})
-_PAYLOADS = frozenset({Place.BODY, Place.PART, Place.RAW})
+_BODYLESS = frozenset({"GET", "DELETE"})
 
 
 def read_bindings(
@@ -96,7 +95,7 @@ def _check_sources(
         if source.place is Place.PATH and source.name not in parameters:
             hint = did_you_mean(source.name, parameters)
             mistakes.at(variable, f"The path {route.path} has no parameter {source.name!r}.{hint}")
-        if source.place in _PAYLOADS and route.method == "GET":
+        if source.place in PAYLOADS and route.method == "GET":
             mistakes.at(variable, f"${binding.variable} wants the body, and a GET has none.")
 
 
@@ -111,7 +110,7 @@ def _check_parameters(
 
 
 def _check_payload(bindings: Sequence[Binding], route: Route, mistakes: Mistakes) -> None:
-    places = {source.place for binding in bindings for source in binding.sources} & _PAYLOADS
+    places = {source.place for binding in bindings for source in binding.sources} & PAYLOADS
     if len(places) > 1:
         words = " and ".join(sorted(places))
         mistakes.at(route.node, f"A request has one body; {words} cannot both be read from it.")

@@ -89,5 +89,5 @@ def _wanted(endpoints: Sequence[Endpoint]) -> Wants:
     for place, wants in _WANTS.items():
         if place in places:
             return wants
-    told_apart = any(each.condition for each in endpoints) and endpoints[0].method not in ("GET", "DELETE", "HEAD")
+    told_apart = any(each.condition for each in endpoints) and endpoints[0].method not in ("GET", "DELETE")
     return Wants.JSON if told_apart else Wants.NOTHING

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from graphql import OperationDefinitionNode
 
 from rest_compat.mistakes import Mistakes
-from rest_compat.vocabulary import directive
+from rest_compat.vocabulary import PAYLOADS, Place, directive
 
 if TYPE_CHECKING:
     from rest_compat.compiler import Endpoint
@@ -90,12 +90,18 @@ def check_routes(
                 mistakes.at(node, problem)
 
 
+def _payloads(endpoint: "Endpoint") -> set[Place]:
+    return {source.place for binding in endpoint.bindings for source in binding.sources} & PAYLOADS
+
+
 def _rivalry(one: "Endpoint", other: "Endpoint") -> str | None:
     if one.path != other.path:
         return f"{other.path} and {one.path} of {one.name} are the same path; name their parameters alike."
     if one.method != other.method:
         return None
     route = f"{other.method} {other.path}"
+    if len(payloads := _payloads(one) | _payloads(other)) > 1:
+        return f"A request to {route} has one body; {' and '.join(sorted(payloads))} cannot both be read from it."
     if one.condition is None and other.condition is None:
         return f"{one.name} and {other.name} both answer {route}; tell them apart with `when:`."
     if one.condition is None or other.condition is None:

@@ -19,7 +19,19 @@ from graphql import (
 
 from rest_compat.mistakes import Mistakes
 
-__all__ = ["OURS", "Form", "Place", "Route", "Source", "argument", "constant", "directive", "extended", "read_route"]
+__all__ = [
+    "OURS",
+    "PAYLOADS",
+    "Form",
+    "Place",
+    "Route",
+    "Source",
+    "argument",
+    "constant",
+    "directive",
+    "extended",
+    "read_route",
+]
 
 OURS = frozenset({"route", "from", "body", "always", "event", "under", "optional", "respond"})
 _DIRECTIVES = Path(__file__).with_name("directives.graphql")
@@ -42,6 +54,10 @@ class Place(StrEnum):
     BODY = "body"
     PART = "part"
     RAW = "raw"
+
+
+# A request has one body, which is read in one of these ways.
+PAYLOADS = frozenset({Place.BODY, Place.PART, Place.RAW})
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,15 @@ MISTAKES = {
         """,
         "chats.graphql:2: One request to GET /api/chats can satisfy the `when:` of both Read and List.",
     ),
+    "two bodies on one route": (
+        """
+        mutation Rename($id: ID!) @route(method: POST, path: "/api/chats") { rename(id: $id, title: "") { id } }
+        mutation Import($id: ID! @from(raw: true)) @route(method: POST, path: "/api/chats", when: {title: present}) {
+          rename(id: $id, title: "") { id }
+        }
+        """,
+        "chats.graphql:2: A request to POST /api/chats has one body; body and raw cannot both be read from it.",
+    ),
     "a word that `when:` does not know": (
         'query Read @route(method: GET, path: "/api/chats", when: {one: here}) { chat(id: "1") { id } }',
         "chats.graphql:1: `when:` knows the words present and absent, not here; texts go in quotes.",
