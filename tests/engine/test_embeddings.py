@@ -164,7 +164,7 @@ async def test_learns_the_dimension_once(upstream: Upstream, sleeps: Sleeps) -> 
     found = await embedder.embed(["one"])
     await embedder.close()
 
-    assert dimensions == [3, 3]
+    assert list(dimensions) == [3, 3]
     assert found.shape == (1, 3)
     assert inputs(upstream.calls) == [["dimension"], ["one"]]
 
