@@ -135,6 +135,8 @@ class Answer:
                 self._add(piece, position if "message" in choice else piece.get("index"))
             events.append(None)
         if finish := choice.get("finish_reason"):
+            if finish == "error":  # OpenRouter, when the vendor behind it failed and said nothing
+                raise ProviderUnavailable(self._provider, "broke the answer off")
             self._finish = finish
 
     def _add(self, piece: Json, index: int | None) -> None:

@@ -69,7 +69,7 @@ class PydanticAIWire:
                 )
                 for part in whole.parts:
                     yield _of_part(part)
-                for event in _closing(whole):
+                for event in self._closing(whole):
                     yield event
                 return
             async with _opened(model, *asked) as answer:
@@ -78,7 +78,7 @@ class PydanticAIWire:
             whole = answer.get()
             if not (whole.finish_reason or (whole.provider_details or {}).get("finish_reason")):
                 raise ProviderUnavailable(self.name, "the stream ended in the middle of the answer")
-            for event in _closing(whole):
+            for event in self._closing(whole):
                 yield event
 
     async def models(self) -> list[str]:
@@ -104,6 +104,15 @@ class PydanticAIWire:
 
     async def close(self) -> None:
         await self._http.aclose()
+
+    def _closing(self, answer: messages.ModelResponse) -> list[Event]:
+        if answer.finish_reason == "error":
+            raise ProviderUnavailable(self.name, "broke the answer off")
+        reason = END_REASONS.get(answer.finish_reason or "", EndReason.STOP)
+        if reason is EndReason.STOP and answer.tool_calls:
+            reason = EndReason.TOOL_CALLS
+        usage = [_usage(answer.usage)] if answer.usage.has_values() else []
+        return [*usage, End(reason)]
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
@@ -175,14 +184,6 @@ def _of_part(part: messages.ModelResponsePart) -> Event | None:
         case messages.ToolCallPart():
             return ToolCall(part.tool_call_id, part.tool_name, part.args_as_json_str())
     return None
-
-
-def _closing(answer: messages.ModelResponse) -> list[Event]:
-    reason = END_REASONS.get(answer.finish_reason or "", EndReason.STOP)
-    if reason is EndReason.STOP and answer.tool_calls:
-        reason = EndReason.TOOL_CALLS
-    usage = [_usage(answer.usage)] if answer.usage.has_values() else []
-    return [*usage, End(reason)]
 
 
 def _usage(usage: RequestUsage) -> Usage:

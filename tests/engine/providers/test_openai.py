@@ -334,6 +334,7 @@ async def test_says_everything_on_the_wire(upstream: Upstream, provider: OpenAIP
         (Reply(body=b"{}"), ProviderFailed, "sent something that is not a chat completion"),
         (Reply(body=b"\xff garbage"), ProviderFailed, "sent something that is not a chat completion"),
         (Reply(b"\xff garbage\n\n", b"data: x\n\n"), ProviderFailed, "sent something that is not a chat completion"),
+        (Reply(finish="error"), ProviderUnavailable, "broke the answer off"),
         (Reply(Cut()), ProviderUnavailable, "lost the connection"),
     ],
 )

@@ -386,6 +386,15 @@ async def test_does_not_take_half_an_answer_for_a_whole_one(
         await answer(vendor, question, stream=True)
 
 
+async def test_does_not_take_a_broken_answer_for_a_whole_one(upstream: Upstream) -> None:
+    provider = VendorProvider("acme", "google", KEY, base_url=upstream.origin)
+    upstream.will(Reply(body=google_chunk(finish="MALFORMED_FUNCTION_CALL")))
+
+    with pytest.raises(ProviderUnavailable, match="broke the answer off"):
+        await answer(provider, ChatRequest(model="gemini-2.5-flash", messages=(Message.user("Hi"),)), stream=False)
+    await provider.close()
+
+
 async def test_says_when_nobody_listens_there(wire: Wire, question: ChatRequest) -> None:
     provider = VendorProvider("acme", wire.vendor, KEY, base_url="http://127.0.0.1:9")
 
