@@ -42,7 +42,7 @@ def create_app(settings: Settings, surroundings: Surroundings) -> Starlette:
 
     async def open_context(connection: HTTPConnection, key: str | None) -> Context:
         principal = await app.state.authenticate(connection, key)
-        return Context(principal, runtime.turns, runtime.service)
+        return Context(principal, runtime.turns, runtime.service, runtime.retrieval, runtime.ingestion)
 
     async def still_valid(context: Context) -> bool:
         return await runtime.keys.still_opens(context.principal)

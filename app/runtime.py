@@ -6,12 +6,16 @@ from typing import Any, Self  # asyncpg's connection parameters are an open dict
 
 import models
 from app import metrics
+from app.embedding import chosen_embedders
 from app.model import chosen_model, connect
 from app.settings import Settings
 from domain import catalog
 from domain.agents import Sampling
 from domain.catalog import Offer
+from domain.embedders import Embedders
+from domain.ingestion import Ingestion, IngestionOptions
 from domain.keys import Keys
+from domain.retrieval import Retrieval
 from domain.service import Service
 from domain.turns import Housekeeping, Options, TurnLog, Turns
 from engine import ChatProvider, Engine, Patience
@@ -34,11 +38,11 @@ class Surroundings:
 
 
 class Runtime:
-    """Open for as long as the process serves."""
+    """Open for as long as the process serves. `works`: whether it does background jobs, whatever the settings say."""
 
     workspace: models.Workspace
 
-    def __init__(self, settings: Settings, surroundings: Surroundings) -> None:
+    def __init__(self, settings: Settings, surroundings: Surroundings, *, works: bool = False) -> None:
         self.settings = settings
         self.offer, self._provider = _connected(settings, surroundings)
         self.keys = Keys()
@@ -54,6 +58,9 @@ class Runtime:
             finished=metrics.turn_ended,
         )
         self.housekeeping = Housekeeping(self.turns, self.keys, keep_events_hours=settings.turn_events_hours)
+        self.embedders = Embedders(chosen_embedders(settings))
+        self.retrieval = Retrieval(self.embedders, data_directory=str(settings.data_dir))
+        self.ingestion = Ingestion(self.embedders, _ingestion(settings), works=works or settings.jobs == "web")
         self._database = Database(surroundings.credentials)
 
     async def __aenter__(self) -> Self:
@@ -62,12 +69,16 @@ class Runtime:
         if self._provider is not None:
             self.engine.put(self.offer.provider, self._provider)
             await catalog.offer(self.workspace, self.offer)
+        await self.embedders.offer(self.workspace)
         self.turns.log.open()
         self.housekeeping.open()
+        self.ingestion.open()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.leave()
+        await self.ingestion.close()
+        await self.embedders.close()
         await self.housekeeping.close()
         await self.turns.log.close()
         await self.engine.close()
@@ -84,6 +95,10 @@ class Runtime:
 
     def observe(self) -> None:
         metrics.observe(lambda: len(self.turns.running), client().pool_use)
+
+
+def _ingestion(settings: Settings) -> IngestionOptions:
+    return IngestionOptions(settings.jobs_at_once, settings.jobs_takeover_seconds, settings.index_roots)
 
 
 def _connected(settings: Settings, surroundings: Surroundings) -> tuple[Offer, ChatProvider | None]:

@@ -60,6 +60,14 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(default=12, gt=1)
     turn_events_hours: float = Field(default=48, ge=24)
 
+    # Who does the background work: every web process, or only `palaver worker`.
+    jobs: Literal["web", "worker"] = "web"
+    jobs_at_once: int = Field(default=2, ge=2)
+    # A worker that is silent for this long is taken for dead and its jobs are done again.
+    jobs_takeover_seconds: float = Field(default=10, gt=1)
+    # Folders of the server whose files may be indexed by their path.
+    index_roots: Annotated[tuple[Path, ...], NoDecode] = ()
+
     body_limit_bytes: int = Field(default=1_000_000, gt=0)
     upload_limit_bytes: int = Field(default=100_000_000, gt=0)
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
@@ -75,7 +83,7 @@ class Settings(BaseSettings):
     trusted_documents: Path | None = None
     trusted_documents_only: bool = False
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "index_roots", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

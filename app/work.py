@@ -17,7 +17,7 @@ async def work(settings: Settings) -> int:
         asyncio.get_running_loop().add_signal_handler(sig, leaving.set)
     async with database_for(settings) as credentials:
         await migrate(credentials)
-        async with Runtime(settings, Surroundings(credentials)):
+        async with Runtime(settings, Surroundings(credentials), works=True):
             say("Worker is ready. Ctrl-C ends it.")
             await leaving.wait()
     return 0

@@ -1,16 +1,20 @@
 """Collections: named sets of documents that are searched together."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any  # What to change may be of any column.
 from uuid import UUID
 
 from tortoise.queryset import QuerySet
 
 import models
+from domain.checks import check_name, check_tags, clean
 from domain.identity import Principal
+from domain.indexing import REEMBED, SWEEP, announce, cancel_pending, lock, requeue
+from domain.jobs import enqueue
 from errors import Invalid, NotConfigured, NotFound
-from models import CollectionKind
+from models import CollectionKind, IndexState
 from models.database import connection, transaction
 
 __all__ = [
@@ -18,22 +22,31 @@ __all__ = [
     "CategoryCount",
     "Chunking",
     "IndexCounts",
+    "cancel",
     "categories",
+    "change_embedder",
+    "check_chunking",
+    "chunk_counts",
     "counts",
     "create",
     "default_embedder",
     "delete",
+    "embed_again",
+    "embedders_visible_to",
     "find",
+    "find_embedder",
     "find_many",
     "find_named",
     "library",
     "offer_embedder",
-    "parse_tags",
+    "replace",
+    "reset",
+    "retry",
     "update",
     "visible_to",
 ]
 
-_NAME_CHARACTERS = 256
+_FEWEST_CHARACTERS, _MOST_CHARACTERS = 100, 8_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +57,7 @@ class Chunking:
     overlap: int
 
 
-DEFAULT_CHUNKS = Chunking(1200, 150)
+DEFAULT_CHUNKS = Chunking(1_000, 200)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,36 +151,85 @@ async def create(
     return await models.Collection.create(
         workspace_id=principal.workspace_id,
         kind=kind,
-        name=_name(name),
-        context=context,
-        tags=list(dict.fromkeys(tags)),
+        name=check_name(name),
+        context=clean(context) if context else None,
+        tags=check_tags(tags),
         embedder_id=embedder.id,
         chunk_characters=chunking.characters,
         chunk_overlap=chunking.overlap,
     )
 
 
-async def update(
-    principal: Principal,
-    collection_id: str,
-    *,
-    name: str,
-    context: str | None,
-    tags: Sequence[str],
-) -> models.Collection:
+async def update(principal: Principal, collection_id: str, changes: Mapping[str, Any]) -> models.Collection:
+    """`changes` may hold name, context and tags; null for context and tags means none."""
     found = await find(principal, collection_id)
-    found.name, found.context, found.tags = _name(name), context, list(dict.fromkeys(tags))
+    for name, value in changes.items():
+        setattr(found, name, _CHECKS[name](value))
     found.updated_at = datetime.now(UTC)
-    await found.save(update_fields=["name", "context", "tags", "updated_at"])
+    await found.save(update_fields=[*changes, "updated_at"])
     return found
 
 
-async def delete(principal: Principal, collection_id: str) -> models.Collection:
-    """No answer sees it from now on; who calls this has its rows removed later."""
+async def delete(collection: models.Collection) -> None:
+    """No answer sees it from now on; its rows go later."""
+    async with transaction(), connection() as bare:
+        await lock(bare, collection.id)
+        await bare.execute("UPDATE collections SET deleted_at = now() WHERE id = $1", collection.id)
+        await enqueue(bare, SWEEP, [collection.id.bytes])
+        await announce(bare, collection.id)
+
+
+async def replace(principal: Principal, name: str) -> models.Collection:
+    """An empty collection of this name, in the place of any that there is."""
     async with transaction():
-        found = await find(principal, collection_id)
-        found.deleted_at = datetime.now(UTC)
-        await found.save(update_fields=["deleted_at"])
+        old = await visible_to(principal).filter(kind=CollectionKind.STANDARD, name=check_name(name))
+        new = await create(principal, name)
+        for each in old:
+            await delete(each)
+    return new
+
+
+async def reset(collection: models.Collection) -> int:
+    """Every document goes, at once for every answer; how many they were."""
+    async with transaction(), connection() as bare:
+        await lock(bare, collection.id)
+        done = await bare.execute(
+            "UPDATE knowledge_documents SET deleted_at = now() WHERE collection_id = $1 AND deleted_at IS NULL",
+            collection.id,
+        )
+        await enqueue(bare, SWEEP, [collection.id.bytes])
+        await announce(bare, collection.id)
+    return int(done.split()[-1])
+
+
+async def embed_again(collection: models.Collection) -> int:
+    """Forget all vectors; every document waits for new ones, whatever its state was."""
+    async with transaction(), connection() as bare:
+        await bare.execute("DELETE FROM chunk_vectors WHERE collection_id = $1", collection.id)
+        return await requeue(collection.id, list(IndexState))
+
+
+async def retry(collection: models.Collection) -> int:
+    return await requeue(collection.id, [IndexState.FAILED, IndexState.CANCELLED])
+
+
+async def cancel(collection: models.Collection) -> int:
+    return await cancel_pending(collection.id)
+
+
+async def change_embedder(principal: Principal, collection: models.Collection, embedder_id: str) -> int:
+    """Build the other index beside the one that answers; how many documents it will hold."""
+    embedder = await find_embedder(principal, embedder_id)
+    if embedder.id == collection.embedder_id:
+        return 0
+    async with transaction(), connection() as bare:
+        await lock(bare, collection.id)
+        await bare.execute("UPDATE collections SET next_embedder_id = $2 WHERE id = $1", collection.id, embedder.id)
+        await enqueue(bare, REEMBED, [collection.id.bytes + embedder.id.bytes])
+        found: int = await bare.fetchval(
+            "SELECT count(*) FROM knowledge_documents WHERE collection_id = $1 AND deleted_at IS NULL", collection.id
+        )
+    collection.next_embedder_id = embedder.id
     return found
 
 
@@ -198,46 +260,66 @@ async def categories(collection_ids: Sequence[UUID]) -> list[list[CategoryCount]
     return [found[id] for id in collection_ids]
 
 
-def parse_tags(text: str | None) -> list[str]:
-    """Tags written as one text, separated by commas."""
-    return [tag.strip() for tag in (text or "").split(",") if tag.strip()]
+async def chunk_counts(collection_ids: Sequence[UUID]) -> list[int]:
+    async with connection() as bare:
+        rows = await bare.fetch(
+            "SELECT d.collection_id, sum(n.chunk_count) AS n"
+            " FROM knowledge_documents d JOIN contents n ON n.id = content_id"
+            " WHERE d.collection_id = ANY($1::uuid[]) AND deleted_at IS NULL AND state = 'INDEXED' GROUP BY 1",
+            list(collection_ids),
+        )
+    found = {row["collection_id"]: row["n"] for row in rows}
+    return [found.get(id) or 0 for id in collection_ids]
 
 
-def _name(name: str) -> str:
-    name = name.strip()
-    if not name:
-        raise Invalid("name", "must not be empty")
-    if len(name) > _NAME_CHARACTERS:
-        raise Invalid("name", f"must not be longer than {_NAME_CHARACTERS} characters")
-    return name
+def check_chunking(characters: int | None, overlap: int | None, default: Chunking = DEFAULT_CHUNKS) -> Chunking:
+    characters = default.characters if characters is None else characters
+    if not _FEWEST_CHARACTERS <= characters <= _MOST_CHARACTERS:
+        raise Invalid("chunkCharacters", f"must be between {_FEWEST_CHARACTERS} and {_MOST_CHARACTERS:,}")
+    overlap = min(default.overlap, characters // 4) if overlap is None else overlap
+    if not 0 <= overlap < characters / 2:
+        raise Invalid("chunkOverlap", "must be less than half of chunkCharacters")
+    return Chunking(characters, overlap)
+
+
+_CHECKS: Mapping[str, Callable[[Any], Any]] = {
+    "name": check_name,
+    "context": lambda context: clean(context) if context else None,
+    "tags": check_tags,
+}
 
 
 # ---------------------------------------------------------------- embedders
 
 
+def embedders_visible_to(principal: Principal) -> QuerySet[models.Embedder]:
+    return models.Embedder.filter(workspace_id=principal.workspace_id)
+
+
 async def find_embedder(principal: Principal, embedder_id: str) -> models.Embedder:
     id = models.parse_id(embedder_id)
-    found = await models.Embedder.get_or_none(id=id, workspace_id=principal.workspace_id) if id else None
+    found = await embedders_visible_to(principal).get_or_none(id=id) if id else None
     if found is None:
         raise NotFound("embedder", embedder_id)
     return found
 
 
 async def default_embedder(principal: Principal) -> models.Embedder:
-    found = (
-        await models.Embedder.filter(workspace_id=principal.workspace_id, is_default=True).order_by("-id").first()
-    )
+    found = await embedders_visible_to(principal).filter(is_default=True).order_by("-id").first()
     if found is None:
         raise NotConfigured("No embedder is configured")
     return found
 
 
 async def offer_embedder(
-    workspace: models.Workspace, name: str, *, provider: str, model: str, dimension: int, is_default: bool
+    workspace: models.Workspace, name: str, dimension: int, *, is_default: bool
 ) -> models.Embedder:
-    """Write the operator's configuration down. Another dimension would be another embedder: the name says so."""
+    """Write the operator's configuration down. A name says where the vectors lie: it never changes its dimension."""
+    model, _, provider = name.partition("@")
     row, _ = await models.Embedder.get_or_create(
-        defaults={"provider": provider, "model": model, "dimension": dimension}, workspace_id=workspace.id, name=name
+        defaults={"provider": provider or "embedded", "model": model, "dimension": dimension},
+        workspace_id=workspace.id,
+        name=name,
     )
     if is_default and not row.is_default:
         await models.Embedder.filter(workspace_id=workspace.id, is_default=True).update(is_default=False)

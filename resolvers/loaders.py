@@ -13,7 +13,7 @@ from aiodataloader import DataLoader
 from tortoise.queryset import QuerySet
 
 import models
-from domain import conversations
+from domain import chunks, collections, conversations, sync
 
 __all__ = ["Loaders"]
 
@@ -59,6 +59,70 @@ class Loaders:
     def usage_by_turn_id(self) -> DataLoader[UUID, models.UsageRecord | None]:
         return DataLoader(_by_id(models.UsageRecord.all(), field="turn_id"))
 
+    # ---------------------------------------------------------------- knowledge
+
+    @cached_property
+    def collection_by_id(self) -> DataLoader[UUID, models.Collection | None]:
+        return DataLoader(_by_id(models.Collection.all()))
+
+    @cached_property
+    def embedder_by_id(self) -> DataLoader[UUID, models.Embedder | None]:
+        return DataLoader(_by_id(models.Embedder.all()))
+
+    @cached_property
+    def index_counts_by_collection_id(self) -> DataLoader[UUID, collections.IndexCounts]:
+        return DataLoader(collections.counts)
+
+    @cached_property
+    def chunk_count_by_collection_id(self) -> DataLoader[UUID, int]:
+        return DataLoader(collections.chunk_counts)
+
+    @cached_property
+    def categories_by_collection_id(self) -> DataLoader[UUID, list[collections.CategoryCount]]:
+        return DataLoader(collections.categories)
+
+    @cached_property
+    def measures_by_content_id(self) -> DataLoader[UUID, chunks.Measures]:
+        return DataLoader(chunks.measures)
+
+    @cached_property
+    def text_by_content_id(self) -> DataLoader[UUID, str | None]:
+        return DataLoader(chunks.texts)
+
+    @cached_property
+    def beginning_by_content_id(self) -> DataLoader[UUID, str]:
+        return DataLoader(chunks.beginnings)
+
+    @cached_property
+    def visible_document_by_id(self) -> DataLoader[UUID, models.KnowledgeDocument | None]:
+        """Unlike the others, what is led to may have been deleted."""
+        rows = models.KnowledgeDocument.filter(deleted_at=None, collection__deleted_at=None)
+        return DataLoader(_by_id(rows))
+
+    @cached_property
+    def retrievals_by_message_id(self) -> DataLoader[UUID, list[models.RetrievalLog]]:
+        return DataLoader(_many_by(models.RetrievalLog.all().order_by("rank", "id"), "message_id"))
+
+    @cached_property
+    def sync_source_by_id(self) -> DataLoader[UUID, models.SyncSource | None]:
+        return DataLoader(_by_id(models.SyncSource.all()))
+
+    @cached_property
+    def sync_category_by_id(self) -> DataLoader[UUID, models.SyncCategory | None]:
+        return DataLoader(_by_id(models.SyncCategory.all()))
+
+    @cached_property
+    def sync_category_by_collection_id(self) -> DataLoader[UUID, models.SyncCategory | None]:
+        return DataLoader(_by_id(models.SyncCategory.all(), field="collection_id"))
+
+    @cached_property
+    def sync_categories_by_source_id(self) -> DataLoader[UUID, list[models.SyncCategory]]:
+        return DataLoader(_many_by(models.SyncCategory.all().order_by("name"), "source_id"))
+
+    @cached_property
+    def totals_by_sync_category_id(self) -> DataLoader[UUID, sync.CategoryTotals]:
+        return DataLoader(sync.totals)
+
 
 # A branch longer than this is read in pieces: nobody asks for more at once.
 _BRANCH_MESSAGES = 10_000
@@ -68,6 +132,16 @@ def _by_id(rows: QuerySet[Any], field: str = "id") -> Callable[[list[UUID]], Cor
     async def load(ids: list[UUID]) -> list[Any]:
         found = {getattr(row, field): row for row in await rows.filter(**{f"{field}__in": ids})}
         return [found.get(id) for id in ids]
+
+    return load
+
+
+def _many_by(rows: QuerySet[Any], field: str) -> Callable[[list[UUID]], Coroutine[Any, Any, list[Any]]]:
+    async def load(ids: list[UUID]) -> list[Any]:
+        found: dict[UUID, list[Any]] = {id: [] for id in ids}
+        for row in await rows.filter(**{f"{field}__in": ids}):
+            found[getattr(row, field)].append(row)
+        return [found[id] for id in ids]
 
     return load
 

@@ -8,7 +8,7 @@ import strawberry
 from tortoise.queryset import QuerySet
 
 import models
-from domain import catalog, conversations, keys
+from domain import catalog, collections, conversations, keys, knowledge_documents, retrieval, sync
 from domain.identity import Principal, Scope
 from errors import Invalid
 from models import Kind
@@ -29,6 +29,14 @@ _WAYS: Mapping[Kind, tuple[Scope, Callable[[Principal], QuerySet[Any]]]] = {
     Kind.MODEL: (Scope.MODELS_READ, catalog.visible_to),
     Kind.CONVERSATION: (Scope.CONVERSATIONS_READ, conversations.visible_to),
     Kind.MESSAGE: (Scope.CONVERSATIONS_READ, _of_workspace(models.Message)),
+    Kind.EMBEDDER: (Scope.KNOWLEDGE_READ, collections.embedders_visible_to),
+    Kind.COLLECTION: (Scope.KNOWLEDGE_READ, collections.visible_to),
+    Kind.KNOWLEDGE_DOCUMENT: (Scope.KNOWLEDGE_READ, knowledge_documents.visible_to),
+    Kind.RETRIEVAL_LOG: (Scope.KNOWLEDGE_READ, retrieval.logs_visible_to),
+    Kind.SYNC_SOURCE: (Scope.KNOWLEDGE_READ, sync.sources_visible_to),
+    Kind.SYNC_CATEGORY: (Scope.KNOWLEDGE_READ, _of_workspace(models.SyncCategory)),
+    Kind.SYNC_RECORD: (Scope.KNOWLEDGE_READ, _of_workspace(models.SyncRecord)),
+    Kind.RECOVERY_REQUEST: (Scope.KNOWLEDGE_READ, _of_workspace(models.RecoveryRequest)),
     Kind.TURN: (Scope.CONVERSATIONS_READ, _of_workspace(models.Turn)),
 }
 

@@ -10,7 +10,9 @@ from uuid import UUID
 
 import orjson
 import strawberry
-from tortoise.expressions import Q
+from tortoise.expressions import F, Q
+from tortoise.fields import DatetimeField
+from tortoise.functions import Coalesce
 from tortoise.models import Model as Row
 from tortoise.queryset import QuerySet
 
@@ -24,9 +26,12 @@ __all__ = [
     "Offset",
     "Page",
     "PageArgs",
+    "page_in_order",
     "page_of_ids",
     "page_of_rows",
+    "read_place",
     "total_count",
+    "write_place",
 ]
 
 # What the graph promises its clients, 100 at most, is kept by the executor; the old APIs behind it have larger pages.
@@ -131,6 +136,58 @@ async def page_of_rows(rows: QuerySet[RowT], args: PageArgs, *, newest_by: str) 
         cursor_of=lambda row: _write_cursor([getattr(row, column) for column in columns]),
         count=rows.count,
     )
+
+
+async def page_in_order(
+    rows: QuerySet[RowT], args: PageArgs, *, by: str, descending: bool, or_else: str | None = None
+) -> Page[RowT]:
+    """In the order of a column, or of another one where it is null; ids tell equals apart."""
+    size = args.size
+    is_time = isinstance(rows.model._meta.fields_map[by], DatetimeField)
+    wanted = rows.annotate(_by=Coalesce(by, F(or_else))) if or_else and or_else != by else rows.annotate(_by=F(by))
+    for name, cursor, beyond in (("after", args.after, descending), ("before", args.before, not descending)):
+        if cursor is not None:
+            wanted = wanted.filter(_past(_read_cursor(name, cursor, 2), "lt" if beyond else "gt", is_time=is_time))
+    sign = "-" if descending != args.from_the_end else ""
+    wanted = wanted.order_by(f"{sign}_by", f"{sign}id")
+    if args.offset:
+        wanted = wanted.offset(args.offset)
+    found = await wanted.limit(size + 1) if size else []
+    more, nodes = len(found) > size, found[:size]
+    if args.from_the_end:
+        nodes.reverse()
+    return Page(
+        nodes,
+        has_next=args.before is not None if args.from_the_end else more,
+        has_previous=more if args.from_the_end else args.after is not None or bool(args.offset),
+        cursor_of=lambda row: _write_cursor([getattr(row, "_by"), row.pk]),  # noqa: B009 - no attribute of the class
+        count=rows.count,
+    )
+
+
+def _past(values: list[str], side: str, *, is_time: bool) -> Q:
+    value: Any = values[0]
+    if is_time:
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            raise _bad_cursor(value) from None
+    return _where({f"_by__{side}": value}) | _where({"_by": value, f"id__{side}": _id(values[1])})
+
+
+# Lists that are joined anew for every page have no column to go on from: their cursors count.
+def write_place(place: int) -> str:
+    return _write_cursor([str(place), _NOWHERE])
+
+
+def read_place(cursor: str) -> int:
+    place = _read_cursor("after", cursor, 2)[0]
+    if not place.isdigit():
+        raise _bad_cursor(place)
+    return int(place)
+
+
+_NOWHERE = str(UUID(int=0))
 
 
 async def page_of_ids(

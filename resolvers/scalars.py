@@ -3,13 +3,16 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, NewType
 
-__all__ = ["JSON", "DateTime", "File"]
+__all__ = ["JSON", "DateTime", "File", "Upload"]
 
 if TYPE_CHECKING:
+    from files import Upload
+
     # To the reader and the type checker it is what it holds.
     DateTime = datetime
 else:
     DateTime = NewType("DateTime", datetime)
+    Upload = NewType("Upload", object)
 
 JSON = NewType("JSON", object)
 File = NewType("File", object)

@@ -5,10 +5,14 @@ from strawberry.schema.config import StrawberryConfig
 
 from schema.access import Requires
 from schema.catalog import CatalogQueries, Provider
+from schema.collections import CollectionMutations, CollectionQueries, CollectionSubscriptions
 from schema.conversations import ConversationMutations, ConversationQueries
+from schema.knowledge_documents import KnowledgeDocumentMutations, KnowledgeDocumentQueries
 from schema.nodes import NodeQueries
 from schema.scalars import SCALARS
+from schema.search import SearchQueries
 from schema.service import ServiceQueries
+from schema.sync import SyncMutations, SyncQueries
 from schema.turns import TURN_EVENTS, TurnMutations, TurnQueries, TurnSubscriptions
 from schema.usage import UsageQueries
 from schema.workspaces import WorkspaceMutations, WorkspaceQueries
@@ -18,18 +22,35 @@ __all__ = ["schema"]
 
 @strawberry.type(description="What can be read.")
 class Query(
-    NodeQueries, WorkspaceQueries, CatalogQueries, ConversationQueries, TurnQueries, UsageQueries, ServiceQueries
+    NodeQueries,
+    WorkspaceQueries,
+    CatalogQueries,
+    ConversationQueries,
+    TurnQueries,
+    CollectionQueries,
+    KnowledgeDocumentQueries,
+    SearchQueries,
+    SyncQueries,
+    UsageQueries,
+    ServiceQueries,
 ):
     pass
 
 
 @strawberry.type(description="What can be done.")
-class Mutation(WorkspaceMutations, ConversationMutations, TurnMutations):
+class Mutation(
+    WorkspaceMutations,
+    ConversationMutations,
+    TurnMutations,
+    CollectionMutations,
+    KnowledgeDocumentMutations,
+    SyncMutations,
+):
     pass
 
 
 @strawberry.type(description="What can be watched.")
-class Subscription(TurnSubscriptions):
+class Subscription(TurnSubscriptions, CollectionSubscriptions):
     pass
 
 

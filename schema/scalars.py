@@ -6,9 +6,10 @@ from typing import Any  # JSON is open by nature.
 import strawberry
 
 from files import Blob
-from resolvers.scalars import JSON, DateTime, File
+from files import Upload as UploadedFile
+from resolvers.scalars import JSON, DateTime, File, Upload
 
-__all__ = ["JSON", "SCALARS", "Blob", "DateTime", "File"]
+__all__ = ["JSON", "SCALARS", "Blob", "DateTime", "File", "Upload"]
 
 
 def print_time(moment: datetime | str) -> str:
@@ -26,6 +27,12 @@ def read_time(text: object) -> datetime:
 
 
 def unchanged(value: Any) -> Any:
+    return value
+
+
+def read_upload(value: object) -> UploadedFile:
+    if not isinstance(value, UploadedFile):
+        raise ValueError("a file comes as a part of a multipart form")
     return value
 
 
@@ -47,5 +54,11 @@ SCALARS: dict[object, Any] = {
         description="A file's bytes. REST sends them as they are; GraphQL sends them as a `data:` address.",
         serialize=unchanged,
         parse_value=unchanged,
+    ),
+    Upload: strawberry.scalar(
+        name="Upload",
+        description="A file that comes with the request, as a part of a multipart form.",
+        serialize=unchanged,
+        parse_value=read_upload,
     ),
 }

@@ -5,6 +5,8 @@ from domain.service import ServiceHealth
 from resolvers import service as resolve
 from schema.access import root_field
 
+__all__ = ["Service", "ServiceHealth", "ServiceQueries"]
+
 strawberry.enum(ServiceHealth, description="Whether the service is configured so that it can answer.")
 
 

@@ -14,11 +14,15 @@ import models
 from app.postgres import Address
 from domain import catalog
 from domain.catalog import Offer
+from domain.embedders import Embedders
 from domain.identity import SCOPES, Principal, PrincipalKind
+from domain.ingestion import Ingestion
 from domain.keys import Keys
+from domain.retrieval import Retrieval
 from domain.turns import Housekeeping, Options, TurnLog, Turns
 from engine import Engine
 from engine.testing import ScriptedProvider
+from engine.wordllama import WordLlama
 from models.database import Database, migrate
 from tests.postgres import running_postgres
 from tests.serving import Served, serving
@@ -57,6 +61,7 @@ async def database(postgres: Address, template: str) -> AsyncIterator[dict[str, 
 async def workspace(database: dict[str, Any]) -> models.Workspace:
     created = await models.Workspace.create(name="local")
     await catalog.offer(created, OFFER)
+    await EMBEDDERS.offer(created)
     return created
 
 
@@ -64,6 +69,9 @@ async def workspace(database: dict[str, Any]) -> models.Workspace:
 def principal(workspace: models.Workspace) -> Principal:
     return principal_of(workspace)
 
+
+# The weights are read once for all tests.
+EMBEDDERS = Embedders([WordLlama()])
 
 OFFER = Offer("scripted", "openai", "http://127.0.0.1:9", "scripted-1", "Scripted", context_window=8192)
 
@@ -80,6 +88,9 @@ class Talk:
     housekeeping: Housekeeping
     keys: Keys
     provider: ScriptedProvider
+    retrieval: Retrieval
+    # Not open: whoever wants documents to be indexed opens it.
+    ingestion: Ingestion
 
 
 MakeTalk = Callable[..., AbstractAsyncContextManager[Talk]]
@@ -99,7 +110,7 @@ def process(workspace: models.Workspace) -> MakeTalk:
         housekeeping.open()
         try:
             await asyncio.wait_for(housekeeping.listening(), 5)
-            yield Talk(turns, housekeeping, keys, provider)
+            yield Talk(turns, housekeeping, keys, provider, Retrieval(EMBEDDERS), Ingestion(EMBEDDERS))
         finally:
             await turns.close()
             await housekeeping.close()

@@ -13,13 +13,14 @@ CREATE FUNCTION knowledge_words(content text) RETURNS tsvector LANGUAGE sql IMMU
 $$
 """
 
-# One table for the vectors of all embedders: each gets an index of its own when it is first used. The collection stands
-# here once more so that a small one is read whole instead of searched for in an index that is mostly others'.
+# One table for the vectors of all embedders: each gets an index of its own. Collection and content stand
+# here once more, so that whether a vector counts can be told without reading its chunk.
 _VECTORS = """
 CREATE TABLE chunk_vectors (
     chunk_id uuid NOT NULL REFERENCES chunks (id) ON DELETE CASCADE,
     embedder_id uuid NOT NULL REFERENCES embedders (id),
     collection_id uuid NOT NULL,
+    content_id uuid NOT NULL,
     embedding vector NOT NULL,
     PRIMARY KEY (chunk_id, embedder_id)
 )

@@ -39,7 +39,7 @@ class Asker:
         ]
 
     def context(self) -> Context:
-        return Context(self.principal, self.talk.turns, SERVICE)
+        return Context(self.principal, self.talk.turns, SERVICE, self.talk.retrieval, self.talk.ingestion)
 
     @asynccontextmanager
     async def counting(self) -> AsyncIterator[Count]:

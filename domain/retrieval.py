@@ -1,0 +1,244 @@
+"""Asking the workspace's knowledge: what may be asked, what is answered, and what is kept on record of it."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any  # Metadata is open JSON.
+from uuid import UUID
+
+import asyncpg
+import orjson
+from tortoise.queryset import QuerySet
+
+import models
+from domain import collections, knowledge_status
+from domain.chunks import DocumentChunk, chunk_from
+from domain.collections import DEFAULT_CHUNKS, Chunking
+from domain.embedders import Embedders
+from domain.identity import Principal
+from domain.knowledge_status import KnowledgeStatus
+from errors import Invalid
+from knowledge import embed, retrieve
+from models.database import connection
+
+__all__ = ["Found", "Hit", "Retrieval", "Search", "SearchMethod", "SearchOrder", "check_filter", "logs_visible_to"]
+
+_MOST_TERMS, _MOST_RESULTS = 10, 128
+_TERM_CHARACTERS = 10_000
+DEFAULT_TOP = 5
+
+# Up to here, comparing every chunk takes no longer than asking an index, and misses nothing.
+_COMPARED_CHUNKS = 10_000
+_SIZE_SECONDS = 30.0
+
+
+class SearchMethod(StrEnum):
+    HYBRID = "HYBRID"
+    MEANING = "MEANING"
+    WORDS = "WORDS"
+
+
+class SearchOrder(StrEnum):
+    RELEVANCE = "RELEVANCE"
+    SCORE = "SCORE"
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Everything given must hold. Without collections, all of the workspace are searched."""
+
+    terms: tuple[str, ...]
+    collection_ids: tuple[str, ...] | None = None
+    collection_name: str | None = None
+    document_ids: tuple[str, ...] | None = None
+    tags: tuple[str, ...] = ()
+    category: str | None = None
+    reference: str | None = None
+    metadata: str | None = None
+    top: int = DEFAULT_TOP
+    min_score: float = 0.0
+    per_document: bool = False
+    include_references: bool = False
+    method: SearchMethod = SearchMethod.HYBRID
+    order: SearchOrder = SearchOrder.RELEVANCE
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    chunk: DocumentChunk
+    score: float
+    relevance: float
+    rank: int
+    # The category of the record, when it was synced.
+    category_id: UUID | None = None
+    references: Sequence[models.KnowledgeDocument] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    query: str
+    collections: list[models.Collection]
+    hits: Sequence[Hit]
+    duration_ms: float
+
+    @property
+    def collection(self) -> models.Collection | None:
+        return self.collections[0] if len(self.collections) == 1 else None
+
+
+def check_filter(metadata: Any) -> str | None:
+    """As the text of a JSON object; an empty one sieves nothing."""
+    if metadata is None or metadata == {}:
+        return None
+    if not isinstance(metadata, dict):
+        raise Invalid("metadata", "must be a JSON object")
+    return orjson.dumps(metadata).decode()
+
+
+def logs_visible_to(principal: Principal) -> QuerySet[models.RetrievalLog]:
+    return models.RetrievalLog.filter(workspace_id=principal.workspace_id)
+
+
+class Retrieval:
+    def __init__(self, embedders: Embedders, *, data_directory: str = "", chunking: Chunking = DEFAULT_CHUNKS) -> None:
+        self._embedders, self._data_directory, self._chunking = embedders, data_directory, chunking
+        self._sizes: dict[UUID, tuple[bool, float]] = {}
+
+    async def search(self, principal: Principal, wanted: Search) -> Found:
+        began = time.perf_counter()
+        _check(wanted)
+        scope = await _scope(principal, wanted)
+        rows = await self._rows(principal, wanted, scope) if scope else []
+        hits = _hits(rows, wanted)
+        if wanted.include_references:
+            hits = await _with_references(hits)
+        return Found("\n".join(wanted.terms), scope, hits, round((time.perf_counter() - began) * 1000, 3))
+
+    async def status(self, principal: Principal) -> KnowledgeStatus:
+        return await knowledge_status.status(
+            principal, data_directory=self._data_directory, chunking=self._chunking, default_top=DEFAULT_TOP
+        )
+
+    async def _rows(
+        self, principal: Principal, wanted: Search, scope: Sequence[models.Collection]
+    ) -> list[asyncpg.Record]:
+        query = retrieve.Query(
+            principal.workspace_id,
+            wanted.terms,
+            tuple([await self._space(row, wanted.terms, group) for row, group in await _by_embedder(scope)]),
+            # A document that is found several times takes one place.
+            limit=min(wanted.top * 4, 4 * _MOST_RESULTS) if wanted.per_document else wanted.top,
+            min_score=wanted.min_score,
+            by_meaning=wanted.method is not SearchMethod.WORDS,
+            by_words=wanted.method is not SearchMethod.MEANING,
+            tags=orjson.dumps(wanted.tags).decode() if wanted.tags else None,
+            metadata=wanted.metadata,
+            category=wanted.category,
+            reference=wanted.reference,
+            document_ids=_ids(wanted.document_ids),
+        )
+        rows = await retrieve.find(query)
+        is_sieved = any((query.tags, query.metadata, query.category, query.reference, query.document_ids))
+        if len(rows) < query.limit and is_sieved and any(space.is_large for space in query.spaces):
+            # An index gives up when it meets too little that passes; what passes is few, so all of it is compared.
+            spaces = tuple(replace(space, is_large=False) for space in query.spaces)
+            rows = await retrieve.find(replace(query, spaces=spaces))
+        return rows
+
+    async def _space(
+        self, row: models.Embedder, terms: Sequence[str], group: Sequence[models.Collection]
+    ) -> retrieve.Space:
+        vectors = await embed.embed_question(self._embedders.named(row.name), *terms)
+        ids = tuple(collection.id for collection in group)
+        is_large = await self._is_large(ids)
+        return retrieve.Space(row.id, row.dimension, ids, tuple(embed.to_sql(vectors)), is_large)
+
+    async def _is_large(self, collection_ids: Sequence[UUID]) -> bool:
+        """Looked up now and then: a collection that has just become large is compared a little longer."""
+        now = time.monotonic()
+        unknown = [id for id in collection_ids if id not in self._sizes or self._sizes[id][1] < now]
+        if unknown:
+            async with connection() as bare:
+                rows = await bare.fetch(
+                    """
+                    SELECT id, (SELECT count(*) FROM (
+                        SELECT FROM chunk_vectors v WHERE v.collection_id = id LIMIT $2) AS few) AS n
+                    FROM unnest($1::uuid[]) AS id
+                    """,
+                    unknown,
+                    _COMPARED_CHUNKS,
+                )
+            self._sizes |= {row["id"]: (row["n"], now + _SIZE_SECONDS) for row in rows}
+        return sum(self._sizes[id][0] for id in collection_ids) >= _COMPARED_CHUNKS
+
+
+def _check(wanted: Search) -> None:
+    if not 1 <= len(wanted.terms) <= _MOST_TERMS or not any(term.strip() for term in wanted.terms):
+        raise Invalid("terms", f"must be between one and {_MOST_TERMS} texts that are not empty")
+    if any(len(term) > _TERM_CHARACTERS for term in wanted.terms):
+        raise Invalid("terms", f"must not be longer than {_TERM_CHARACTERS:,} characters each")
+    if not 1 <= wanted.top <= _MOST_RESULTS:
+        raise Invalid("top", f"must be between 1 and {_MOST_RESULTS}")
+    if not 0 <= wanted.min_score <= 1:
+        raise Invalid("minScore", "must be between 0 and 1")
+
+
+async def _scope(principal: Principal, wanted: Search) -> list[models.Collection]:
+    if wanted.collection_ids is not None:
+        return await collections.find_many(principal, wanted.collection_ids)
+    if wanted.collection_name is not None:
+        return [await collections.find_named(principal, wanted.collection_name)]
+    return await collections.visible_to(principal).order_by("id")
+
+
+async def _by_embedder(
+    scope: Sequence[models.Collection],
+) -> list[tuple[models.Embedder, list[models.Collection]]]:
+    rows = {row.id: row for row in await models.Embedder.filter(id__in={each.embedder_id for each in scope})}
+    groups: dict[UUID, list[models.Collection]] = {}
+    for collection in scope:
+        groups.setdefault(collection.embedder_id, []).append(collection)
+    return [(rows[id], group) for id, group in groups.items()]
+
+
+def _ids(texts: Sequence[str] | None) -> tuple[UUID, ...] | None:
+    """What can be no id is no document's."""
+    return None if texts is None else tuple(id for text in texts if (id := models.parse_id(text)) is not None)
+
+
+def _hits(rows: Sequence[asyncpg.Record], wanted: Search) -> list[Hit]:
+    hits = [Hit(chunk_from(row), row["score"], float(row["relevance"]), 0, row["category_id"]) for row in rows]
+    if wanted.per_document:
+        best: dict[UUID, Hit] = {}
+        for hit in hits:
+            best.setdefault(hit.chunk.document.id, hit)
+        hits = list(best.values())
+    hits = hits[: wanted.top]
+    if wanted.order is SearchOrder.SCORE:
+        hits.sort(key=lambda hit: -hit.score)
+    return [replace(hit, rank=place) for place, hit in enumerate(hits, 1)]
+
+
+async def _with_references(hits: Sequence[Hit]) -> list[Hit]:
+    """The documents that say of themselves that they belong to the same."""
+    wanted = {(hit.chunk.document.collection_id, hit.chunk.document.reference) for hit in hits}
+    named = {(collection_id, reference) for collection_id, reference in wanted if reference}
+    rows = await models.KnowledgeDocument.filter(
+        collection_id__in={collection_id for collection_id, _ in named},
+        reference__in={reference for _, reference in named},
+        deleted_at=None,
+        state=models.IndexState.INDEXED,
+    ).order_by("id")
+    by_reference: dict[tuple[UUID, str | None], list[models.KnowledgeDocument]] = {}
+    for row in rows:
+        by_reference.setdefault((row.collection_id, row.reference), []).append(row)
+    return [replace(hit, references=_others(hit.chunk.document, by_reference)) for hit in hits]
+
+
+def _others(
+    document: models.KnowledgeDocument,
+    by_reference: dict[tuple[UUID, str | None], list[models.KnowledgeDocument]],
+) -> list[models.KnowledgeDocument]:
+    found = by_reference.get((document.collection_id, document.reference), [])
+    return [each for each in found if each.id != document.id]

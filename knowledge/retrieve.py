@@ -1,0 +1,246 @@
+"""Finding chunks: by meaning and by words, joined by reciprocal rank, in one statement.
+
+Who may see what, and every other condition, stands inside both halves: what is found need not be sieved afterwards.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import asyncpg
+
+from models.database import connection
+
+__all__ = ["CHUNK_METADATA_SQL", "Query", "Space", "find"]
+
+# What a chunk adds to the metadata of its document, of rows called n (the content) and c.
+CHUNK_METADATA_SQL = """jsonb_build_object('chunk_index', c.position, 'total_chunks', n.chunk_count,
+    'chunk_size', length(c.text), 'start_line', c.start_line, 'end_line', c.end_line)"""
+
+# The usual constant of reciprocal rank fusion: how fast a place loses weight.
+_FUSION = 60
+# How many chunks with words of the question are weighed; words that lead to more only weigh, and lead nowhere.
+_WORD_CANDIDATES = 2_000
+# How many places of the index are looked at for one answer: recall is bought with time here.
+_EF_SEARCH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """The collections of one embedder, and the terms as it puts them."""
+
+    embedder_id: UUID
+    dimension: int
+    collection_ids: tuple[UUID, ...]
+    terms: tuple[str, ...]
+    # Whether they are so large that their index is asked, instead of comparing every chunk.
+    is_large: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """JSON is text here already."""
+
+    workspace_id: UUID
+    terms: tuple[str, ...]
+    spaces: tuple[Space, ...]
+    limit: int
+    min_score: float = 0.0
+    by_meaning: bool = True
+    by_words: bool = True
+    tags: str | None = None
+    metadata: str | None = None
+    category: str | None = None
+    reference: str | None = None
+    document_ids: tuple[UUID, ...] | None = None
+
+
+# From what stands for a content and a chunk to the conditions on a document d.
+_Sieve = Callable[[str, str], str]
+
+
+async def find(query: Query) -> list[asyncpg.Record]:
+    """Chunks with their document, score and relevance, the most relevant first."""
+    sql, arguments = statement(query)
+    async with connection() as bare:
+        return list(await bare.fetch(sql, *arguments))
+
+
+def statement(query: Query) -> tuple[str, list[object]]:
+    arguments = _Arguments()
+    collections = arguments.add([id for space in query.spaces for id in space.collection_ids], "uuid[]")
+    sieve = _sieve(query, arguments, collections)
+    terms = arguments.add(list(query.terms), "text[]")
+    vectors = [arguments.add(list(space.terms), "text[]") for space in query.spaces]
+    candidates = arguments.add(max(50, 4 * query.limit), "int")
+    floor, limit = arguments.add(query.min_score, "float8"), arguments.add(query.limit, "int")
+    names = [f"v{place}" for place in range(len(query.spaces))]
+    casts = [f"{name}::vector({space.dimension})" for name, space in zip(names, query.spaces, strict=True)]
+    halves = []
+    if query.by_meaning:
+        halves += [_by_meaning(name, space, sieve, candidates) for name, space in zip(names, query.spaces, strict=True)]
+    if query.by_words:
+        halves.append(_by_words(sieve, candidates))
+    sql = f"""
+    WITH terms AS MATERIALIZED (
+        SELECT place, term, {", ".join(casts)},
+               set_config('hnsw.ef_search', '{_EF_SEARCH}', true),
+               set_config('hnsw.iterative_scan', 'relaxed_order', true)
+        FROM unnest({", ".join([terms, *vectors])}) WITH ORDINALITY AS t ({", ".join(["term", *names])}, place)
+    ), {_words(collections) if query.by_words else ""} found AS (
+        {" UNION ALL ".join(f"({half})" for half in halves)}
+    ), fused AS (
+        -- A chunk counts by its best place for any term, once for its meaning and once for its words.
+        SELECT id, sum(1.0 / ({_FUSION} + rank)) AS relevance
+        FROM (SELECT id, half, min(rank) AS rank FROM found GROUP BY id, half) AS best GROUP BY id
+    ), scored AS (
+        SELECT f.id, f.relevance, (SELECT max({_score(names, query.spaces)}) FROM terms) AS score
+        FROM fused f JOIN chunk_vectors v ON v.chunk_id = f.id AND v.embedder_id = ANY({_ids(query.spaces)})
+    )
+    SELECT s.relevance, s.score, c.id, c.text, c.position, c.start_line, c.end_line, c.created_at,
+           d.metadata || {CHUNK_METADATA_SQL} AS all_metadata, row_to_json(d)::text AS document, r.external_id,
+           r.category_id
+    FROM scored s JOIN chunks c ON c.id = s.id JOIN contents n ON n.id = c.content_id
+    -- Of documents that say the same, one stands for all of them.
+    CROSS JOIN LATERAL (
+        SELECT d.* FROM knowledge_documents d WHERE {sieve("c.content_id", "c.id")} ORDER BY d.id LIMIT 1
+    ) AS d
+    LEFT JOIN sync_records r ON r.document_id = d.id
+    WHERE s.score >= {floor}
+    ORDER BY s.relevance DESC, s.score DESC, c.id LIMIT {limit}
+    """
+    return sql, arguments.values
+
+
+class _Arguments:
+    """Values of a statement, in the order in which they are first spoken of."""
+
+    def __init__(self) -> None:
+        self.values: list[object] = []
+
+    def add(self, value: object, type_: str) -> str:
+        self.values.append(value)
+        return f"${len(self.values)}::{type_}"
+
+
+def _sieve(query: Query, arguments: _Arguments, collections: str) -> _Sieve:
+    conditions = [
+        f"d.workspace_id = {arguments.add(query.workspace_id, 'uuid')}",
+        f"d.collection_id = ANY({collections})",
+        "d.state = 'INDEXED'",
+        "d.deleted_at IS NULL",
+    ]
+    if query.tags is not None:
+        conditions.append(f"d.tags @> {arguments.add(query.tags, 'jsonb')}")
+    if query.category is not None:
+        conditions.append(f"d.category = {arguments.add(query.category, 'text')}")
+    if query.reference is not None:
+        conditions.append(f"d.reference = {arguments.add(query.reference, 'text')}")
+    if query.document_ids is not None:
+        conditions.append(f"d.id = ANY({arguments.add(list(query.document_ids), 'uuid[]')})")
+    metadata = None if query.metadata is None else arguments.add(query.metadata, "jsonb")
+
+    def written(content_id: str, chunk_id: str) -> str:
+        written = [f"d.content_id = {content_id}", *conditions]
+        if metadata is not None:
+            written.append(
+                f"EXISTS (SELECT FROM chunks c JOIN contents n ON n.id = c.content_id WHERE c.id = {chunk_id}"
+                f" AND (d.metadata || {CHUNK_METADATA_SQL}) @> {metadata})"
+            )
+        return " AND ".join(written)
+
+    return written
+
+
+def _by_meaning(name: str, space: Space, sieve: _Sieve, candidates: str) -> str:
+    """The nearest chunks of each term.
+
+    A large space is asked through its index, which goes on until enough of what it meets passes the sieve: written as a
+    value and not as a join, the sieve cannot tempt the planner to leave the index.
+    """
+    own = f"v.embedder_id = '{space.embedder_id}' AND v.collection_id = ANY(ARRAY[{_texts(space.collection_ids)}])"
+    documents = f"FROM knowledge_documents d WHERE {sieve('v.content_id', 'v.chunk_id')}"
+    if space.is_large:
+        size = space.dimension
+        distance = f"(v.embedding::halfvec({size})) <=> t.{name}::halfvec({size})"
+        passes = f"(SELECT true {documents} LIMIT 1)"
+    else:
+        distance = f"v.embedding <=> t.{name}"
+        passes = f"EXISTS (SELECT {documents})"
+    return f"""
+        SELECT v.chunk_id AS id, 1 AS half, row_number() OVER (PARTITION BY t.place ORDER BY v.distance) AS rank
+        FROM terms t CROSS JOIN LATERAL (
+            SELECT v.chunk_id, {distance} AS distance FROM chunk_vectors v WHERE {own} AND {passes}
+            ORDER BY {distance} LIMIT {candidates}
+        ) AS v
+    """
+
+
+def _words(collections: str) -> str:
+    """What is looked for by words: those that are rare, as Postgres knows from its statistics, in the collections.
+
+    A word that it has not counted is rare. The collections are words themselves, so that the index leaves others out.
+    """
+    return f"""statistics AS MATERIALIZED (
+        SELECT e.word, e.share, greatest(r.reltuples, 0) AS chunks
+        FROM pg_stats s
+        JOIN pg_class r ON r.oid = 'chunks'::regclass
+        CROSS JOIN LATERAL ROWS FROM (
+            unnest(s.most_common_elems::text::text[]), unnest(s.most_common_elem_freqs)
+        ) AS e (word, share)
+        WHERE s.schemaname = current_schema() AND s.tablename = 'chunks' AND s.attname = 'search'
+    ), words AS MATERIALIZED (
+        SELECT t.place, w.word, quote_literal(w.word)::tsquery AS query,
+               sum(coalesce(s.share * s.chunks, 0)) OVER (PARTITION BY t.place ORDER BY coalesce(s.share, 0), w.word)
+                   <= {_WORD_CANDIDATES} AS leads,
+               row_number() OVER (PARTITION BY t.place ORDER BY coalesce(s.share, 0), w.word) AS rarity
+        FROM terms t CROSS JOIN LATERAL unnest(tsvector_to_array(knowledge_words(t.term))) AS w (word)
+        LEFT JOIN statistics s ON s.word = w.word
+    ), questions AS MATERIALIZED (
+        -- Any of the rare words, or, where there are none, the three least common ones together.
+        SELECT place, coalesce(string_agg(quote_literal(word), ' | ') FILTER (WHERE leads),
+                               string_agg(quote_literal(word), ' & ') FILTER (WHERE rarity <= 3))::tsquery
+                      && (SELECT string_agg(quote_literal('#' || id), ' | ')::tsquery FROM unnest({collections}) AS id)
+                      AS question
+        FROM words GROUP BY place
+    ),"""
+
+
+def _by_words(sieve: _Sieve, candidates: str) -> str:
+    """Rare words weigh more than common ones, and a word that comes again weighs a little more each time."""
+    return f"""
+        SELECT id, 2 AS half, rank FROM (
+            SELECT place, id, row_number() OVER (PARTITION BY place ORDER BY sum(weight) DESC, id) AS rank
+            FROM (
+                SELECT w.place, c.id, ts_rank(c.search, w.query)
+                       * ln(1 + c.among / count(*) OVER (PARTITION BY w.place, w.word)) AS weight
+                FROM (
+                    SELECT q.place, c.id, c.search, count(*) OVER (PARTITION BY q.place)::float8 AS among
+                    FROM questions q CROSS JOIN LATERAL (
+                        SELECT c.id, c.search FROM chunks c
+                        WHERE c.search @@ q.question
+                          AND EXISTS (SELECT FROM knowledge_documents d WHERE {sieve("c.content_id", "c.id")})
+                        LIMIT {4 * _WORD_CANDIDATES}
+                    ) AS c
+                ) AS c JOIN words w ON w.place = c.place AND c.search @@ w.query
+            ) AS weighed GROUP BY place, id
+        ) AS ranked WHERE rank <= {candidates}
+    """
+
+
+def _score(names: Sequence[str], spaces: Sequence[Space]) -> str:
+    """The cosine, between 0 and 1. What has no direction is like nothing: its distance is no number."""
+    distances = [
+        f"WHEN v.embedder_id = '{space.embedder_id}' THEN v.embedding <=> {name}"
+        for name, space in zip(names, spaces, strict=True)
+    ]
+    distance = f"(CASE {' '.join(distances)} END)"
+    return f"CASE WHEN {distance} = 'NaN' THEN 0 ELSE least(greatest(1 - {distance}, 0), 1) END"
+
+
+def _ids(spaces: Sequence[Space]) -> str:
+    return f"ARRAY[{_texts([space.embedder_id for space in spaces])}]"
+
+
+def _texts(ids: Sequence[UUID]) -> str:
+    return ", ".join(f"'{id}'::uuid" for id in ids)

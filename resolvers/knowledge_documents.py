@@ -1,0 +1,408 @@
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+import strawberry
+from strawberry import UNSET
+
+import models
+from domain import chunks as pieces
+from domain import collections, importing, knowledge_documents, storing
+from domain.chunks import ChunkOwner, DocumentChunk
+from domain.identity import Principal
+from domain.knowledge_documents import DocumentFilter
+from domain.storing import NewDocument, Outcome
+from errors import Invalid
+from files import Blob
+from files import Upload as UploadedFile
+from models import IndexState
+from resolvers.context import Info
+from resolvers.pages import (
+    After,
+    Before,
+    First,
+    Last,
+    Offset,
+    Page,
+    PageArgs,
+    page_in_order,
+    read_place,
+    write_place,
+)
+from resolvers.scalars import JSON, Upload
+
+
+class DocumentOrder(StrEnum):
+    CREATED_AT_ASC = "CREATED_AT_ASC"
+    CREATED_AT_DESC = "CREATED_AT_DESC"
+    UPDATED_AT_ASC = "UPDATED_AT_ASC"
+    UPDATED_AT_DESC = "UPDATED_AT_DESC"
+    INDEXED_AT_ASC = "INDEXED_AT_ASC"
+    INDEXED_AT_DESC = "INDEXED_AT_DESC"
+    NAME_ASC = "NAME_ASC"
+    NAME_DESC = "NAME_DESC"
+
+
+strawberry.enum(
+    IndexState,
+    description="Where a document is on its way into the index. Only what is `INDEXED` is found.",
+)
+strawberry.enum(DocumentOrder, description="An order of documents.")
+
+
+@strawberry.input(description="Which documents to list. Everything given must hold.")
+class KnowledgeDocumentFilter:
+    expression: str | None = strawberry.field(
+        default=None,
+        description='A line like `-t tag -r reference -c "words in the text" -n name -i id`. Words without a switch'
+        " are looked for in the name.",
+    )
+    states: list[IndexState] | None = strawberry.field(default=None, description="In one of these states.")
+    tags: list[str] | None = strawberry.field(default=None, description="With all of these tags.")
+    category: str | None = strawberry.field(default=None, description="Of exactly this category.")
+    reference: str | None = strawberry.field(default=None, description="With exactly this reference.")
+
+
+@strawberry.input(description="A document to put into a collection: a text, or a file.")
+class DocumentInput:
+    name: str | None = strawberry.field(
+        default=None,
+        description="Its name, up to 256 characters; the file's when left out. Its ending says what it is.",
+    )
+    text: str | None = strawberry.field(default=None, description="What it says.")
+    file: Upload | None = strawberry.field(
+        default=None, description="A file instead: text, Markdown, HTML, PDF, DOCX, source code."
+    )
+    reference: str | None = strawberry.field(
+        default=None, description="What it shares with other documents that belong together, up to 64 characters."
+    )
+    category: str | None = strawberry.field(default=None, description="The shelf it stands on.")
+    description: str | None = strawberry.field(default=None, description="What it is about.")
+    tags: list[str] | None = strawberry.field(default=None, description="Its tags.")
+    metadata: JSON | None = strawberry.field(default=None, description="Any JSON object; kept, and not searched.")
+
+
+@strawberry.input(description="A document for a collection.")
+class AddDocumentInput:
+    collection_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The collection; the workspace's library when left out."
+    )
+    document: DocumentInput = strawberry.field(description="The document.")
+
+
+@strawberry.input(description="A document for a collection, in the place of the one of its name.")
+class UpsertDocumentInput:
+    collection_id: strawberry.ID = strawberry.field(description="The collection.")
+    document: DocumentInput = strawberry.field(description="The document.")
+
+
+@strawberry.input(description="What to change of what is said about a document. What is left out stays.")
+class UpdateDocumentInput:
+    id: strawberry.ID = strawberry.field(description="The document.")
+    name: str | None = strawberry.field(default=UNSET, description="Its name from now on.")
+    reference: str | None = strawberry.field(default=UNSET, description="Its reference; null for none.")
+    category: str | None = strawberry.field(default=UNSET, description="Its category; null for none.")
+    description: str | None = strawberry.field(default=UNSET, description="Its description; null for none.")
+    tags: list[str] | None = strawberry.field(default=UNSET, description="All its tags; null for none.")
+    metadata: JSON | None = strawberry.field(default=UNSET, description="All its metadata; null for none.")
+
+
+@strawberry.input(description="A document.")
+class KnowledgeDocumentInput:
+    id: strawberry.ID = strawberry.field(description="The document.")
+    collection_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The collection it must be in, for clients that name both."
+    )
+
+
+@strawberry.input(description="Documents from a file with one JSON object in each line.")
+class ImportDocumentsInput:
+    collection_id: strawberry.ID = strawberry.field(description="The collection.")
+    file: Upload = strawberry.field(
+        description="Lines with `docid`, `text`, `__ref`, `__tags` and `__meta`. A document of the same"
+        " name is replaced."
+    )
+    delete_others: bool = strawberry.field(
+        default=False, description="Delete the documents of the collection that the file does not name."
+    )
+
+
+@strawberry.input(description="Files of the server to make a collection of.")
+class IndexPathInput:
+    path: str = strawberry.field(description="A file or folder below one of those that the operator allows.")
+    collection_name: str = strawberry.field(
+        description="The collection's name; one that has it already is replaced as a whole."
+    )
+    extensions: list[str] | None = strawberry.field(
+        default=None, description="Which files of a folder, as `.md`; those of texts and source code when left out."
+    )
+    exclude_patterns: list[str] | None = strawberry.field(
+        default=None, description="Which files and folders not, as `*/build/*`, in place of the usual ones."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentPayload:
+    document: models.KnowledgeDocument
+
+
+@dataclass(frozen=True, slots=True)
+class UpsertDocumentPayload:
+    document: models.KnowledgeDocument
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteDocumentPayload:
+    deleted_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ImportDocumentsPayload:
+    collection: models.Collection
+    enqueued: int
+    skipped: int
+    deleted: int
+
+
+@dataclass(frozen=True, slots=True)
+class IndexPathPayload:
+    collection: models.Collection | None
+    collection_name: str
+    files: int
+    chunks: int
+    duration_ms: float
+
+
+async def knowledge_document(
+    info: Info,
+    id: Annotated[strawberry.ID, strawberry.argument(description="The document.")],
+    collection_id: Annotated[
+        strawberry.ID | None, strawberry.argument(description="The collection it must be in.")
+    ] = None,
+    in_library: Annotated[bool, strawberry.argument(description="Whether it must be in the library.")] = False,
+) -> models.KnowledgeDocument:
+    return await knowledge_documents.find(
+        info.context.principal, id, collection_id=collection_id, in_library=in_library
+    )
+
+
+async def documents(
+    root: strawberry.Parent[models.Collection],
+    info: Info,
+    first: First = None,
+    after: After = None,
+    last: Last = None,
+    before: Before = None,
+    offset: Offset = None,
+    filter: Annotated[KnowledgeDocumentFilter | None, strawberry.argument(description="Which ones.")] = None,
+    order_by: Annotated[DocumentOrder, strawberry.argument(description="In which order.")] = (
+        DocumentOrder.CREATED_AT_DESC
+    ),
+) -> Page[models.KnowledgeDocument]:
+    found = models.KnowledgeDocument.filter(collection_id=root.id, deleted_at=None)
+    for wanted in _filters(filter):
+        found = knowledge_documents.matching(found, wanted)
+    column, _, direction = order_by.value.lower().rpartition("_")
+    args = PageArgs(first, after, last, before, offset)
+    return await page_in_order(found, args, by=column, descending=direction == "desc", or_else="created_at")
+
+
+def _filters(filter: KnowledgeDocumentFilter | None) -> list[DocumentFilter]:
+    if filter is None:
+        return []
+    plain = DocumentFilter(
+        states=tuple(filter.states or ()),
+        tags=tuple(filter.tags or ()),
+        category=filter.category,
+        reference=filter.reference,
+    )
+    return [plain, knowledge_documents.parse_expression(filter.expression)] if filter.expression else [plain]
+
+
+async def chunks(
+    info: Info,
+    document_id: Annotated[strawberry.ID | None, strawberry.argument(description="Of this document.")] = None,
+    sync_category_id: Annotated[
+        strawberry.ID | None, strawberry.argument(description="Of the records of this sync category.")
+    ] = None,
+    collection_id: Annotated[strawberry.ID | None, strawberry.argument(description="Of this collection.")] = None,
+    first: First = None,
+    after: After = None,
+    offset: Offset = None,
+) -> Page[DocumentChunk]:
+    of = ChunkOwner(document_id, sync_category_id, collection_id)
+    return await _page_of_chunks(info.context.principal, of, PageArgs(first, after, None, None, offset))
+
+
+async def document_chunks(
+    root: strawberry.Parent[models.KnowledgeDocument],
+    info: Info,
+    first: First = None,
+    after: After = None,
+    offset: Offset = None,
+) -> Page[DocumentChunk]:
+    of = ChunkOwner(document_id=str(root.id))
+    return await _page_of_chunks(info.context.principal, of, PageArgs(first, after, None, None, offset))
+
+
+async def _page_of_chunks(principal: Principal, of: ChunkOwner, args: PageArgs) -> Page[DocumentChunk]:
+    start = read_place(args.after) + 1 if args.after is not None else args.offset or 0
+    found = await pieces.chunks(principal, of, offset=start, limit=args.size + 1)
+    places = {id(chunk): start + place for place, chunk in enumerate(found)}
+
+    async def count() -> int:
+        return await pieces.count(principal, of)
+
+    return Page(
+        found[: args.size],
+        has_next=len(found) > args.size,
+        has_previous=start > 0,
+        cursor_of=lambda chunk: write_place(places[id(chunk)]),
+        count=count,
+    )
+
+
+# ---------------------------------------------------------------- changes
+
+
+async def add_document(
+    info: Info, input: Annotated[AddDocumentInput, strawberry.argument(description="The document.")]
+) -> DocumentPayload:
+    principal = info.context.principal
+    if input.collection_id is None:
+        found = await collections.library(principal)
+    else:
+        found = await collections.find(principal, input.collection_id)
+    return DocumentPayload(await storing.add(found, _new_document(input.document)))
+
+
+async def upsert_document(
+    info: Info, input: Annotated[UpsertDocumentInput, strawberry.argument(description="The document.")]
+) -> UpsertDocumentPayload:
+    found = await collections.find(info.context.principal, input.collection_id)
+    return UpsertDocumentPayload(*await storing.upsert(found, _new_document(input.document)))
+
+
+def _new_document(input: DocumentInput) -> NewDocument:
+    file: UploadedFile | None = input.file
+    if (input.text is None) == (file is None):
+        raise Invalid("text", "must be given, or else file")
+    name = input.name if input.name is not None else file.filename if file else ""
+    return NewDocument(
+        name=name,
+        text=input.text,
+        source=file.path if file else None,
+        media_type=file.media_type if file else None,
+        reference=input.reference,
+        category=input.category,
+        description=input.description,
+        tags=tuple(input.tags or ()),
+        metadata=input.metadata,
+    )
+
+
+async def update_document(
+    info: Info, input: Annotated[UpdateDocumentInput, strawberry.argument(description="What to change.")]
+) -> DocumentPayload:
+    given = {name: getattr(input, name) for name in _CHANGEABLE}
+    changes = {name: value for name, value in given.items() if value is not UNSET}
+    return DocumentPayload(await knowledge_documents.change(info.context.principal, input.id, changes))
+
+
+_CHANGEABLE = ("name", "reference", "category", "description", "tags", "metadata")
+
+
+async def delete_document(
+    info: Info, input: Annotated[KnowledgeDocumentInput, strawberry.argument(description="Which one.")]
+) -> DeleteDocumentPayload:
+    found = await knowledge_documents.find(info.context.principal, input.id, collection_id=input.collection_id)
+    await knowledge_documents.delete(found)
+    return DeleteDocumentPayload(found.id)
+
+
+async def retry_document(
+    info: Info, input: Annotated[KnowledgeDocumentInput, strawberry.argument(description="Which one.")]
+) -> DocumentPayload:
+    found = await knowledge_documents.find(info.context.principal, input.id, collection_id=input.collection_id)
+    return DocumentPayload(await knowledge_documents.retry(found))
+
+
+async def cancel_document(
+    info: Info, input: Annotated[KnowledgeDocumentInput, strawberry.argument(description="Which one.")]
+) -> DocumentPayload:
+    found = await knowledge_documents.find(info.context.principal, input.id, collection_id=input.collection_id)
+    return DocumentPayload(await knowledge_documents.cancel(found))
+
+
+async def import_documents(
+    info: Info, input: Annotated[ImportDocumentsInput, strawberry.argument(description="The file.")]
+) -> ImportDocumentsPayload:
+    found = await collections.find(info.context.principal, input.collection_id)
+    file: UploadedFile = input.file
+    done = await importing.import_records(found, file.path, delete_others=input.delete_others)
+    return ImportDocumentsPayload(found, done.enqueued, done.skipped, done.deleted)
+
+
+async def index_path(
+    info: Info, input: Annotated[IndexPathInput, strawberry.argument(description="What to index.")]
+) -> IndexPathPayload:
+    wanted = importing.Folder(
+        input.path,
+        extensions=None if input.extensions is None else tuple(input.extensions),
+        exclude=None if input.exclude_patterns is None else tuple(input.exclude_patterns),
+    )
+    done = await info.context.ingestion.index_path(info.context.principal, wanted, input.collection_name)
+    return IndexPathPayload(done.collection, input.collection_name, done.files, done.chunks, done.duration_ms)
+
+
+async def export(root: strawberry.Parent[models.Collection]) -> Blob:
+    return importing.export(root)
+
+
+# ---------------------------------------------------------------- fields
+
+
+async def text(root: strawberry.Parent[models.KnowledgeDocument], info: Info) -> str | None:
+    found: str | None = await info.context.loaders.text_by_content_id.load(root.content_id)
+    return found
+
+
+async def preview(
+    root: strawberry.Parent[models.KnowledgeDocument],
+    info: Info,
+    characters: Annotated[int, strawberry.argument(description="How long it may be, up to 1,000.")] = 40,
+) -> str:
+    if not 0 < characters <= 1000:
+        raise Invalid("characters", "must be between 1 and 1,000")
+    beginning: str = await info.context.loaders.beginning_by_content_id.load(root.content_id)
+    return beginning if len(beginning) <= characters else beginning[:characters] + "..."
+
+
+async def character_count(root: strawberry.Parent[models.KnowledgeDocument], info: Info) -> int:
+    return (await info.context.loaders.measures_by_content_id.load(root.content_id)).characters
+
+
+async def word_count(root: strawberry.Parent[models.KnowledgeDocument], info: Info) -> int:
+    return (await info.context.loaders.measures_by_content_id.load(root.content_id)).words
+
+
+async def approximate_token_count(root: strawberry.Parent[models.KnowledgeDocument], info: Info) -> int:
+    return (await info.context.loaders.measures_by_content_id.load(root.content_id)).tokens
+
+
+async def document_chunk_count(root: strawberry.Parent[models.KnowledgeDocument], info: Info) -> int:
+    measures = await info.context.loaders.measures_by_content_id.load(root.content_id)
+    return measures.chunks if root.state is IndexState.INDEXED else 0
+
+
+def document_collection(
+    root: strawberry.Parent[models.KnowledgeDocument], info: Info
+) -> Awaitable[models.Collection | None]:
+    return info.context.loaders.collection_by_id.load(root.collection_id)
+
+
+async def sync_category(root: strawberry.Parent[models.KnowledgeDocument], info: Info) -> models.SyncCategory | None:
+    return await info.context.loaders.sync_category_by_collection_id.load(root.collection_id)
