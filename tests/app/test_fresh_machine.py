@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from app import install
+from app.install import environment
 
 PROJECT = Path(__file__).parents[2]
 LOCKS = sorted(PROJECT.glob("requirements*.txt"))
@@ -112,7 +112,7 @@ def test_installs_with_a_bare_python() -> None:
 
 
 def test_uv_hears_what_pip_was_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(install, "PYTHON", Path(sys.executable))
+    monkeypatch.setattr(environment, "PYTHON", Path(sys.executable))
     for name in [name for name in os.environ if name.startswith(("PIP_", "UV_", "SSL_CERT"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
@@ -121,7 +121,7 @@ def test_uv_hears_what_pip_was_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_FIND_LINKS", "/wheels /more-wheels")
     monkeypatch.setenv("PIP_CERT", "/company.pem")
 
-    settings = install._uv_settings()
+    settings = environment.uv_settings()
 
     assert settings["UV_DEFAULT_INDEX"] == "https://mirror.example/simple"
     assert settings["UV_INDEX"] == "https://one.example/simple https://two.example/simple"
@@ -130,11 +130,11 @@ def test_uv_hears_what_pip_was_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_uv_was_told_itself_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(install, "PYTHON", Path(sys.executable))
+    monkeypatch.setattr(environment, "PYTHON", Path(sys.executable))
     monkeypatch.setenv("PIP_INDEX_URL", "https://pip.example/simple")
     monkeypatch.setenv("UV_DEFAULT_INDEX", "https://uv.example/simple")
 
-    assert install._uv_settings()["UV_DEFAULT_INDEX"] == "https://uv.example/simple"
+    assert environment.uv_settings()["UV_DEFAULT_INDEX"] == "https://uv.example/simple"
 
 
 def test_the_image_runs_as_nobody_special() -> None:
