@@ -48,6 +48,10 @@ class GraphQLApp:
         """For when a key was revoked: what it opened ends now and not at the next round."""
         self.pulse.recheck()
 
+    def leave(self) -> None:
+        """For when the process is about to end: what is open would hold it until somebody loses patience."""
+        self.pulse.leave()
+
 
 def _with_cors(app: ASGIApp, cors: CORS) -> ASGIApp:
     if not cors.origins:

@@ -69,16 +69,20 @@ def read_request(value: object, options: TransportOptions) -> Request:
     """The parameters of one GraphQL request, each of the type it must have."""
     if not isinstance(value, dict):
         raise ill_formed("A GraphQL request is a JSON object with a `query`.", options)
-    document = value.get("query")
-    if document is not None and not isinstance(document, str):
-        raise ill_formed("`query` must be a string.", options)
-    name = value.get("operationName")
-    if name is not None and not isinstance(name, str):
-        raise ill_formed("`operationName` must be a string.", options)
+    document, document_id = _text(value, "query", options), _text(value, "documentId", options)
     extensions = _object(value, "extensions", options)
-    if document is None and not extensions.get("persistedQuery"):
+    if document is None and document_id is None and not extensions.get("persistedQuery"):
         raise ill_formed("A GraphQL request needs a `query`.", options)
-    return Request(document, name or None, _object(value, "variables", options), extensions)
+    # An empty name is what forms and query strings have for none.
+    name = _text(value, "operationName", options) or None
+    return Request(document, name, _object(value, "variables", options), extensions, document_id)
+
+
+def _text(value: dict[str, object], key: str, options: TransportOptions) -> str | None:
+    member = value.get(key)
+    if member is not None and not isinstance(member, str):
+        raise ill_formed(f"`{key}` must be a string.", options)
+    return member
 
 
 def _object(value: dict[str, object], key: str, options: TransportOptions) -> Mapping[str, object]:
@@ -101,7 +105,9 @@ def read_requests(value: object, options: TransportOptions) -> Request | list[Re
 
 
 def read_query_string(parameters: Mapping[str, str], options: TransportOptions) -> Request:
-    value: dict[str, object] = {key: parameters[key] for key in ("query", "operationName") if key in parameters}
+    value: dict[str, object] = {
+        key: parameters[key] for key in ("query", "operationName", "documentId") if key in parameters
+    }
     for key in ("variables", "extensions"):
         if parameters.get(key):
             value[key] = parse(parameters[key], f"parameter `{key}`")

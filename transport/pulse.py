@@ -5,7 +5,7 @@ something since the last beat costs one attribute.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from inspect import isawaitable
 from typing import Any, Protocol  # A context is the app's own.
@@ -16,13 +16,15 @@ StillValid = Callable[[Any], bool | Awaitable[bool]]
 
 
 class Live(Protocol):
-    """Something open that must not fall silent, and must not outlive the key it was opened with."""
+    """Something open that must not fall silent, nor outlive the key it was opened with or the process it is in."""
 
     quiet: bool
 
     async def beat(self) -> None: ...
 
     async def recheck(self) -> None: ...
+
+    async def leave(self) -> None: ...
 
 
 class Pulse:
@@ -34,7 +36,7 @@ class Pulse:
         self.timer: asyncio.TimerHandle | None = None
         self.live: set[Live] = set()
         self.beating: dict[Live, asyncio.Task[None]] = {}
-        self.checking: set[asyncio.Task[None]] = set()
+        self.tasks: set[asyncio.Task[None]] = set()
 
     def add(self, live: Live) -> None:
         self.live.add(live)
@@ -68,9 +70,16 @@ class Pulse:
     def recheck(self) -> None:
         """For when a key was revoked: what it opened ends now and not at the next round."""
         for live in self.live:
-            task = asyncio.create_task(live.recheck())
-            self.checking.add(task)
-            task.add_done_callback(self.checking.discard)
+            self._spawn(live.recheck())
+
+    def leave(self) -> None:
+        for live in self.live:
+            self._spawn(live.leave())
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
 
 async def ask(still_valid: StillValid, context: Any) -> bool:

@@ -72,4 +72,4 @@ def rejected(problem: Exception, media_type: str | None, profile: HTTPProfile) -
 
 
 def answer(body: bytes, media_type: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(body, status, headers, media_type=f"{media_type}; charset=utf-8")
+    return Response(body, status, {"vary": "accept", **(headers or {})}, f"{media_type}; charset=utf-8")

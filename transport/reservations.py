@@ -5,6 +5,7 @@ process, so behind a balancer the requests of one client have to reach the same 
 """
 
 import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
 from secrets import token_urlsafe
 from typing import Any  # A context is the app's own.
@@ -14,7 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from errors import LimitReached
-from execution import Executor, Operation, Request
+from execution import Executor, Operation, Request, Result
 from execution.departure import Departed, while_present
 from execution.encoding import encode
 from transport import http
@@ -97,7 +98,7 @@ class Reservations:
         )
         try:
             async with while_present(receive):
-                await answer.hold(reservation.opened)
+                await answer.run(reservation.hold())
         finally:
             del self.reserved[token]
             await reservation.stopped()
@@ -160,6 +161,12 @@ class _Reservation:
             if self.operations.get(id) is asyncio.current_task():
                 del self.operations[id]
                 await write(b'event: complete\ndata: {"id":%b}\n\n' % encode(id))
+
+    async def hold(self) -> AsyncGenerator[Result, None]:
+        """No results: those are written by the operations, as long as this goes on."""
+        self.opened.set()
+        await asyncio.Event().wait()
+        yield Result(None)
 
     def cancel(self) -> None:
         for task in self.running:

@@ -25,7 +25,11 @@ def event_stream(*, resumable: bool) -> Framing:
 
 def shared_event_stream() -> Framing:
     """For many operations, whose events are framed by those who send them."""
-    return Framing(_CONTENT_TYPE, opening=_HEARTBEAT, frame=_plain, heartbeat=_HEARTBEAT, closing=b"")
+    return Framing(_CONTENT_TYPE, opening=_HEARTBEAT, frame=_nothing, heartbeat=_HEARTBEAT, closing=b"")
+
+
+def _nothing(result: Result) -> bytes:
+    return b""
 
 
 def _plain(result: Result) -> bytes:

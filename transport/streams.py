@@ -43,40 +43,29 @@ class StreamedAnswer:
         self.framing, self.send, self.pulse = framing, send, pulse
         self.context, self.still_valid = context, still_valid
         self.quiet = False
-        self.revoked = False
         self.pieces = 0
         self.task: asyncio.Task[Any] | None = None
+        # How the stream ends when it is we who end it.
+        self.ending: bytes | None = None
 
     async def run(self, results: AsyncGenerator[Result, None]) -> None:
         frame, write = self.framing.frame, self.write
         await self.start()
-        last: Result | None = None
+        ending = self.framing.closing
         try:
             async with aclosing(results):
                 async for result in results:
                     await write(frame(result))
         except asyncio.CancelledError:
-            if not self.revoked or (self.task and self.task.uncancel()):
+            # Somebody else may have cancelled us as well, and they expect to see it.
+            if self.ending is None or (self.task and self.task.uncancel()):
                 raise
-            last = failure(Unauthenticated("The key of this stream is no longer valid"))
+            ending = self.ending
         except Exception as problem:  # The headers are gone, so the stream itself has to say what happened.
-            last = failure(problem)
+            ending = self.last_words(problem)
         finally:
             self.stop()
-        await self.send({"type": "http.response.body", "body": (frame(last) if last else b"") + self.framing.closing})
-
-    async def hold(self, opened: asyncio.Event) -> None:
-        """Keeps the stream open for others to write to, until the client leaves or its key is revoked."""
-        await self.start()
-        opened.set()
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            if not self.revoked or (self.task and self.task.uncancel()):
-                raise
-        finally:
-            self.stop()
-        await self.send({"type": "http.response.body", "body": self.framing.closing})
+        await self.send({"type": "http.response.body", "body": ending})
 
     async def start(self) -> None:
         self.task = asyncio.current_task()
@@ -108,6 +97,17 @@ class StreamedAnswer:
             await self.write(self.framing.heartbeat)
 
     async def recheck(self) -> None:
-        if not await ask(self.still_valid, self.context) and self.task is not None:
-            self.revoked = True
+        if not await ask(self.still_valid, self.context):
+            self.end(self.last_words(Unauthenticated("The key of this stream is no longer valid")))
+
+    async def leave(self) -> None:
+        # Cut off rather than completed: clients come back after that, and to another process.
+        self.end(b"")
+
+    def end(self, ending: bytes) -> None:
+        if self.task is not None and self.ending is None:
+            self.ending = ending
             self.task.cancel()
+
+    def last_words(self, problem: Exception) -> bytes:
+        return self.framing.frame(failure(problem)) + self.framing.closing

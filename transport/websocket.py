@@ -28,6 +28,7 @@ __all__ = ["WebSocket"]
 SUBPROTOCOL = "graphql-transport-ws"
 
 MESSAGE_TOO_BIG = 1009
+SERVICE_RESTART = 1012
 BAD_REQUEST = 4400
 UNAUTHORIZED = 4401
 FORBIDDEN = 4403
@@ -226,3 +227,6 @@ class _Socket:
     async def recheck(self) -> None:
         if self.context is not None and not await ask(self.way_in.still_valid, self.context):
             await self.close(FORBIDDEN, "Forbidden")
+
+    async def leave(self) -> None:
+        await self.close(SERVICE_RESTART, "Service restart")

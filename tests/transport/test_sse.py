@@ -181,6 +181,19 @@ class TestStreams:
         assert last == Event("complete")
         await server.stage.until(lambda stage: stage.ended == 1)
 
+    async def test_break_off_when_the_server_leaves(self, client: Client) -> None:
+        async with (
+            served() as server,
+            client.stream("POST", server.url, json={"query": "subscription { waits }"}, headers=EVENTS) as response,
+        ):
+            await server.stage.until(lambda stage: stage.running == 1)
+            server.app.leave()
+            events = [event async for event in events_of(response)]
+            await server.stage.until(lambda stage: stage.ended == 1)
+
+        # Without `complete`, a client comes back and goes on after the last event it saw.
+        assert events == []
+
     @pytest.mark.parametrize("what", ["waits", "endless"])
     async def test_that_are_cut_leave_nothing_behind(
         self, server: Served, what: str, caplog: pytest.LogCaptureFixture
@@ -247,6 +260,16 @@ class TestSharedStreams:
         gone = await ask(client, server, shared.token, "b", "{ hello }")
 
         assert gone.status_code == 404
+
+    async def test_end_with_the_key_they_were_reserved_with(self, client: Client, server: Served) -> None:
+        async with opened(client, server, key="grace") as shared:
+            await shared.ask("a", "subscription { waits }")
+            await server.stage.until(lambda stage: stage.running == 1)
+            server.revoke("grace")
+            rest = [event async for event in shared.events]
+        await server.stage.until(lambda stage: stage.ended == 1)
+
+        assert rest == []
 
     async def test_are_opened_once(self, client: Client, server: Served) -> None:
         async with opened(client, server) as shared:
@@ -327,8 +350,8 @@ class Shared:
         assert (await ask(self.client, self.server, self.token, id, query)).status_code == 202
 
 
-async def reserve(client: Client, server: Served) -> str:
-    response = await client.put(f"{server.url}/stream")
+async def reserve(client: Client, server: Served, key: str = "nobody") -> str:
+    response = await client.put(f"{server.url}/stream", headers={"authorization": f"Bearer {key}"})
     assert response.status_code == 201
     return response.text
 
@@ -342,8 +365,10 @@ async def ask(client: Client, server: Served, token: str, id: str, query: str) -
 
 
 @asynccontextmanager
-async def opened(client: Client, server: Served, token: str | None = None) -> AsyncIterator[Shared]:
-    token = token or await reserve(client, server)
+async def opened(
+    client: Client, server: Served, token: str | None = None, *, key: str = "nobody"
+) -> AsyncIterator[Shared]:
+    token = token or await reserve(client, server, key)
     async with client.stream("GET", f"{server.url}/stream", params={"token": token}, headers=EVENTS) as response:
         assert response.status_code == 200
         yield Shared(client, server, token, events_of(response))

@@ -359,6 +359,16 @@ class TestKeepalive:
             assert await client.hear() == {"type": "ping"}
 
 
+class TestLeaving:
+    async def test_closes_sockets_for_a_restart(self) -> None:
+        async with served() as server, acknowledged(server) as client:
+            await client.ask("1", "subscription { waits }")
+            await server.stage.until(lambda stage: stage.running == 1)
+            server.app.leave()
+            assert await client.closed() == (1012, "Service restart")
+            await server.stage.until(lambda stage: stage.ended == 1)
+
+
 class TestDisconnects:
     @pytest.mark.parametrize("what", ["waits", "endless"])
     async def test_leave_nothing_behind(self, server: Served, what: str, caplog: pytest.LogCaptureFixture) -> None:
