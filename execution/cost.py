@@ -147,7 +147,8 @@ class _Walk:
         size = self.size(node, definition) if is_list or _is_connection(kind) else None
         if not is_list:
             # A connection's size is that of the lists in it; it is one object itself.
-            return _Cost(1 + inner.fixed + inner.per_item * (size or self.limits.assumed_page_size), 0)
+            items = self.limits.assumed_page_size if size is None else size
+            return _Cost(1 + inner.fixed + inner.per_item * items, 0)
         item = 1 + inner.fixed + inner.per_item * self.limits.assumed_page_size
         if size is None and name in _ITEMS and _is_connection(parent):
             return _Cost(0, item)

@@ -19,7 +19,6 @@ from execution.plan import Run
 
 logger = logging.getLogger(__name__)
 
-
 # Takes the cost of an operation from whoever the context says is asking, and raises when they cannot afford it.
 Spend = Callable[[Any, int], Awaitable[None] | None]
 
@@ -152,6 +151,9 @@ async def _answer(operation: Operation, run: Run, seconds: float) -> Result:
         return _result(None, [*run.errors, errors.TimedOut(seconds)])
     except CancelledError as error:
         return _result(None, [*run.errors, _unasked(error)])
+    except Exception as error:
+        # Resolvers' errors are with the run; this one is ours, and the client is told no less.
+        return _result(None, [*run.errors, located_error(error)])
     return _result(data, run.errors)
 
 

@@ -53,7 +53,7 @@ class Limits:
     event_seconds: float = 15
 
     cached_documents: int = 1_000
-    # A checked document weighs about a hundred times its text.
+    # With its tree and its plan, a document weighs a few hundred times its text.
     cached_bytes: int = 500_000
 
 

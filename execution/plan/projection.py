@@ -80,7 +80,7 @@ def generate(selected: Sequence[Selected]) -> Project:
     return project
 
 
-@lru_cache(maxsize=2_000)
+@lru_cache(maxsize=500)
 def _compiled(source: str) -> CodeType:
     return compile(source, "<projection>", "exec")
 

@@ -62,7 +62,7 @@ def awaits(value: object) -> bool:
 class Field:
     """One response key of one object type: what all the selected field nodes have in common."""
 
-    __slots__ = ("arguments", "definition", "details", "key", "nodes", "parent", "prefix", "resolve", "type")
+    __slots__ = ("definition", "details", "key", "nodes", "parent", "prefix", "type")
 
     def __init__(
         self, key: str, details: list[FieldDetails], definition: GraphQLField, parent: GraphQLObjectType

@@ -42,6 +42,7 @@ def cost(text: str, **variables: Any) -> int:
         ("{ page(first: 0) { name } }", 0),
         ("{ rows { nodes { name } } }", 21),
         ("{ rows(first: 3) { nodes { name } } }", 4),
+        ("{ rows(first: 0) { nodes { name } } }", 1),
         ("{ rows(first: 3) { edges { node { name } } pageInfo { hasNextPage } } }", 8),
         ("{ rows(first: 3) { nodes { rows(first: 2) { nodes { name } } } } }", 13),
         ("{ nodes(ids: [1, 2, 3]) { name } }", 3),
