@@ -57,7 +57,8 @@ async def _pump(
             if result.causes or result.data is None:
                 settled(result, exchange.path, prepared.endpoint.name)
             if chunk := framer(result):
-                await _begun(prepared, exchange)
+                if not exchange.started:
+                    await exchange.start(prepared.endpoint.status, prepared.headers)
                 presence.writing = True
                 await exchange.write(chunk)
                 presence.writing, presence.wrote = False, True
