@@ -1,6 +1,5 @@
 """A plan's answer is graphql-core's answer: data, order of keys, errors, their paths, locations and order."""
 
-import re
 from collections.abc import Mapping
 from inspect import isawaitable
 from random import Random
@@ -11,7 +10,6 @@ from graphql import (
     DocumentNode,
     ExecutionResult,
     FragmentDefinitionNode,
-    GraphQLError,
     OperationDefinitionNode,
     execute,
     parse,
@@ -21,19 +19,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from execution.plan import Plan
-from tests.execution.worlds import World, Writer
+from tests.execution.worlds import World, Writer, comparable
 
 # graphql-core drops coroutines of its own when a check of a type fails beside them.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:coroutine 'Executor:RuntimeWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-
-
-def comparable(data: Any, errors: list[GraphQLError]) -> tuple[str, list[Any]]:
-    """`repr` tells 1 from True and keeps the order of keys; addresses of objects are nobody's business."""
-    told = [(error.message, error.path, error.locations) for error in errors]
-    return re.sub(r"0x[0-9a-f]+", "", repr(data)), told
 
 
 async def by_graphql_core(world: World, document: DocumentNode, variables: dict[str, Any], seed: int) -> Any:

@@ -1,6 +1,7 @@
 """Random schemas, rows and documents: whatever a server could be made of, misbehaviour included."""
 
 import asyncio
+import re
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from random import Random
@@ -345,3 +346,9 @@ class Writer:
         if isinstance(kind, GraphQLObjectType):
             return [kind, *(one for one in self.world.abstract if self.world.schema.is_sub_type(one, kind))]
         return [kind, *self.world.schema.get_possible_types(kind)]
+
+
+def comparable(data: Any, errors: list[GraphQLError]) -> tuple[str, list[Any]]:
+    """`repr` tells 1 from True and keeps the order of keys; addresses of objects are nobody's business."""
+    told = [(error.message, error.path, error.locations) for error in errors]
+    return re.sub(r"0x[0-9a-f]+", "", repr(data)), told
