@@ -15,7 +15,7 @@ from graphql.pyutils.path import Path
 from execution.plan.completion import Complete, awaited, guarded, wants_info
 from execution.plan.running import ORDINARY, Field, Run, at, awaits
 
-__all__ = ["Attribute", "Event", "Execute", "Finish", "Origin", "arguments", "executor", "finisher", "origin"]
+__all__ = ["Attribute", "Event", "Execute", "Finish", "Origin", "arguments", "executor", "finisher", "origin", "raised"]
 
 Execute = Callable[[Run, Any, Path | None], Any]
 Finish = Callable[[Run, Path | None, int | None, Any], Any]
