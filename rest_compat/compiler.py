@@ -205,7 +205,7 @@ def _endpoint(
     root = schema.get_root_type(operation.operation)
     assert root is not None  # The document was validated.
     selector = Selector(schema, fragments, mistakes)
-    streams = operation.operation is OperationType.SUBSCRIPTION
+    streams = operation.operation is OperationType.SUBSCRIPTION or route.form is Form.SSE
     selected = selector.select(operation.selection_set, root, events_in=1 if streams else None)
     document = print_ast(_stripped(operation, selected.selection_set))
     _check_document(document, operation, schema, mistakes)

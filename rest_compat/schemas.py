@@ -113,7 +113,10 @@ class Schemas:
                 return {}
 
     def _of_fetch(self, fetch: Fetch) -> Schema:
-        return self._wrapped(fetch.type, fetch.shape) | _described(fetch.description)
+        schema = self._wrapped(fetch.type, fetch.shape)
+        if fetch.template is not None:
+            schema = {"type": ["string", "null"] if isinstance(schema.get("type"), list) else "string"}
+        return schema | _described(fetch.description)
 
     def _wrapped(self, type_: GraphQLType, shape: Shape) -> Schema:
         if is_non_null_type(type_):

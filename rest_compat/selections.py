@@ -170,7 +170,9 @@ class Selector:
         if node.name.value == TYPENAME and node.alias is None:
             return
         always, respond = directive(node, "always"), directive(node, "respond")
-        member = Constant(constant(always, "value")) if always else None
+        fixed = constant(always, "value") if always else None
+        template = fixed if isinstance(fixed, str) and "{}" in fixed and node.name.value != TYPENAME else None
+        member = Constant(fixed) if always and template is None else None
         if member and node.name.value == TYPENAME:
             if where.conditional:
                 self._mistakes.at(node, "A constant is always there; it cannot stand under @include or @skip.")
@@ -187,7 +189,7 @@ class Selector:
         elif not (readings and shape == Members((), exact=False)):
             conditional = where.conditional or bool(stripped.directives)
             optional = directive(node, "optional") is not None
-            fetch = Fetch(key, type_, shape, optional, conditional, definition.description)
+            fetch = Fetch(key, type_, shape, optional, conditional, template, definition.description)
             found.entries.append(_entry(node, where, member or fetch))
         if (readings or respond) and is_list_type(_nullable(type_)):
             self._mistakes.at(node, "@respond cannot stand in a list: one answer has one status.")

@@ -41,6 +41,8 @@ class Fetch:
     optional: bool = False
     # Under `@include` or `@skip`, so that the result may not have it at all.
     conditional: bool = False
+    # A text that the value is put into, in place of `{}`.
+    template: str | None = None
     description: str | None = field(default=None, compare=False)
 
 
@@ -155,10 +157,17 @@ def _placing(items: Sequence[Member], spell: Spell) -> Shaper:
 
 def _value_of(fetch: Fetch, spell: Spell) -> Shaper | None:
     """The function over the fetched value, through its lists and nulls; None for the identity."""
-    inner = _spelling(fetch.type, spell) if isinstance(fetch.shape, Leaf) else compiled(fetch.shape, spell)
+    inner = _leaf(fetch, spell) if isinstance(fetch.shape, Leaf) else compiled(fetch.shape, spell)
     if inner is None:
         return None
     return _through(fetch.type, inner)
+
+
+def _leaf(fetch: Fetch, spell: Spell) -> Shaper | None:
+    spelled, template = _spelling(fetch.type, spell), fetch.template
+    if template is None:
+        return spelled
+    return lambda value: template.replace("{}", str(value if spelled is None else spelled(value)))
 
 
 def _spelling(type_: GraphQLOutputType, spell: Spell) -> Shaper | None:

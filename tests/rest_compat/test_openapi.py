@@ -73,13 +73,13 @@ def test_lists_every_status_of_an_endpoint() -> None:
     assert list(operation["responses"]) == ["200", "201", "400", "401", "409", "4XX", "5XX"]
 
 
-def test_shows_both_answers_of_a_route_and_how_to_choose() -> None:
+def test_shows_every_answer_of_a_route_and_how_to_choose() -> None:
     operation = printed(AIVAX)["paths"]["/v1/chat/completions"]["post"]
 
-    whole, streamed = operation["requestBody"]["content"]["application/json"]["schema"]["anyOf"]
+    whole, streamed, both = operation["requestBody"]["content"]["application/json"]["schema"]["anyOf"]
     assert whole["properties"]["stream"] == {"enum": [False, None]}
     assert streamed["properties"]["stream"] == {"const": True}
-    assert streamed["required"] == ["stream"]
+    assert (streamed["required"], both["required"]) == (["stream"], ["stream", "json_only"])
     assert list(operation["responses"]["200"]["content"]) == ["application/json", "text/event-stream"]
 
 
