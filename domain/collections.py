@@ -13,6 +13,7 @@ from domain.checks import check_name, check_tags, clean
 from domain.identity import Principal
 from domain.indexing import REEMBED, SWEEP, announce, cancel_pending, lock, requeue
 from domain.jobs import enqueue
+from engine.embeddings import Embedder
 from errors import Invalid, NotConfigured, NotFound
 from models import CollectionKind, IndexState
 from models.database import connection, transaction
@@ -312,14 +313,13 @@ async def default_embedder(principal: Principal) -> models.Embedder:
 
 
 async def offer_embedder(
-    workspace: models.Workspace, name: str, dimension: int, *, is_default: bool
+    workspace: models.Workspace, embedder: Embedder, dimension: int, *, is_default: bool
 ) -> models.Embedder:
     """Write the operator's configuration down. A name says where the vectors lie: it never changes its dimension."""
-    model, _, provider = name.partition("@")
     row, _ = await models.Embedder.get_or_create(
-        defaults={"provider": provider or "embedded", "model": model, "dimension": dimension},
+        defaults={"provider": embedder.provider, "model": embedder.model, "dimension": dimension},
         workspace_id=workspace.id,
-        name=name,
+        name=embedder.name,
     )
     if is_default and not row.is_default:
         await models.Embedder.filter(workspace_id=workspace.id, is_default=True).update(is_default=False)

@@ -29,7 +29,7 @@ class Embedders:
             except PlatformError as exc:
                 _logger.warning("the embedder %s cannot be asked how long its vectors are: %s", embedder.name, exc)
                 continue
-            await collections.offer_embedder(workspace, embedder.name, dimension, is_default=not has_default)
+            await collections.offer_embedder(workspace, embedder, dimension, is_default=not has_default)
             has_default = True
 
     def named(self, name: str) -> Embedder:

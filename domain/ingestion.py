@@ -17,7 +17,7 @@ from domain.embedders import Embedders
 from domain.identity import Principal
 from domain.importing import Folder
 from domain.indexing import CHANNEL, INGEST, REBUILD, REEMBED, SWEEP, announce
-from domain.jobs import Jobs
+from domain.jobs import Jobs, enqueue
 from domain.notifications import Listener
 from domain.storing import NewDocument, store
 from errors import PlatformError, ProviderRateLimited, ProviderUnavailable, Unavailable
@@ -32,6 +32,7 @@ _logger = logging.getLogger(__name__)
 # A watcher is told at most this often, and looks for itself when it hears nothing.
 _PAUSE_SECONDS, _LOOK_SECONDS = 0.25, 5.0
 _FILES_AT_ONCE = 500
+_FORGET_SECONDS = 60
 
 # Trying again may help.
 _PASSING = (ProviderRateLimited, ProviderUnavailable, Unavailable, OSError)
@@ -194,6 +195,9 @@ class Ingestion:
         while not await index.change_over(collection_id, embedder_id):
             while await index.embed_missing(collection_id, row, self._embedders.named(row.name)):
                 await self._announce(collection_id)
+        async with connection() as bare:
+            # Whoever asked a moment ago still looks into the old index.
+            await enqueue(bare, SWEEP, [collection_id.bytes], after_seconds=_FORGET_SECONDS)
         await self._announce(collection_id)
 
     async def rebuild(self, payload: bytes, is_last_try: bool = True) -> None:

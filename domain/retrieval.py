@@ -13,6 +13,7 @@ from tortoise.queryset import QuerySet
 
 import models
 from domain import collections, knowledge_status
+from domain.checks import clean
 from domain.chunks import DocumentChunk, chunk_from
 from domain.collections import DEFAULT_CHUNKS, Chunking
 from domain.embedders import Embedders
@@ -107,6 +108,7 @@ class Retrieval:
 
     async def search(self, principal: Principal, wanted: Search) -> Found:
         began = time.perf_counter()
+        wanted = replace(wanted, terms=tuple(clean(term) for term in wanted.terms))
         _check(wanted)
         scope = await _scope(principal, wanted)
         rows = await self._rows(principal, wanted, scope) if scope else []

@@ -405,6 +405,8 @@ async def sweep(collection_id: UUID) -> None:
         is_gone = await bare.fetchval("SELECT deleted_at IS NOT NULL FROM collections WHERE id = $1", collection_id)
     while await _sweep_some(collection_id, everything=bool(is_gone)):
         pass
+    while await _sweep_vectors(collection_id):
+        pass
     if is_gone:
         async with connection() as bare:
             await bare.execute("DELETE FROM collections WHERE id = $1 AND deleted_at IS NOT NULL", collection_id)
@@ -438,6 +440,22 @@ async def _sweep_some(collection_id: UUID, *, everything: bool) -> bool:
             _ROWS_AT_ONCE,
         )
     return len(rows) == _ROWS_AT_ONCE or done != "DELETE 0"
+
+
+async def _sweep_vectors(collection_id: UUID) -> bool:
+    """Those of an embedder that the collection has left."""
+    async with connection() as bare:
+        done = await bare.execute(
+            """
+            DELETE FROM chunk_vectors WHERE (chunk_id, embedder_id) IN (
+                SELECT v.chunk_id, v.embedder_id FROM chunk_vectors v JOIN collections k ON k.id = v.collection_id
+                WHERE k.id = $1 AND v.embedder_id <> k.embedder_id
+                  AND v.embedder_id IS DISTINCT FROM k.next_embedder_id LIMIT $2)
+            """,
+            collection_id,
+            _ROWS_AT_ONCE,
+        )
+    return done != "DELETE 0"
 
 
 # ---------------------------------------------------------------- another embedder
@@ -493,21 +511,4 @@ async def change_over(collection_id: UUID, embedder_id: UUID) -> bool:
             collection_id,
             embedder_id,
         )
-    await _forget_vectors(collection_id, embedder_id)
     return True
-
-
-async def _forget_vectors(collection_id: UUID, but_of: UUID) -> None:
-    while True:
-        async with connection() as bare:
-            done = await bare.execute(
-                """
-                DELETE FROM chunk_vectors WHERE ctid IN (
-                    SELECT ctid FROM chunk_vectors WHERE collection_id = $1 AND embedder_id <> $2 LIMIT $3)
-                """,
-                collection_id,
-                but_of,
-                _ROWS_AT_ONCE,
-            )
-        if done == "DELETE 0":
-            return

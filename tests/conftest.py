@@ -1,13 +1,15 @@
 """What nearly every test needs: a real Postgres, an empty workspace, and turns over a scripted model."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any  # Tortoise's credentials are an open dictionary.
 from uuid import uuid4
 
 import asyncpg
+import numpy as np
 import pytest
 
 import models
@@ -21,6 +23,7 @@ from domain.keys import Keys
 from domain.retrieval import Retrieval
 from domain.turns import Housekeeping, Options, TurnLog, Turns
 from engine import Engine
+from engine.embeddings import Purpose, Vectors
 from engine.testing import ScriptedProvider
 from engine.wordllama import WordLlama
 from models.database import Database, migrate
@@ -70,8 +73,25 @@ def principal(workspace: models.Workspace) -> Principal:
     return principal_of(workspace)
 
 
+class ShortVectors:
+    """Another space than the built-in embedder's, for tests of changing between two."""
+
+    name = "short-8"
+    provider, model = "tests", "short"
+
+    async def dimension(self) -> int:
+        return 8
+
+    async def embed(self, texts: Sequence[str], purpose: Purpose = Purpose.DOCUMENT) -> Vectors:
+        rows = np.array([np.frombuffer(sha256(text.encode()).digest()[:8], np.uint8) for text in texts], np.float32)
+        return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
+
+    async def close(self) -> None:
+        pass
+
+
 # The weights are read once for all tests.
-EMBEDDERS = Embedders([WordLlama()])
+EMBEDDERS = Embedders([WordLlama(), ShortVectors()])
 
 OFFER = Offer("scripted", "openai", "http://127.0.0.1:9", "scripted-1", "Scripted", context_window=8192)
 
@@ -132,6 +152,30 @@ async def palaver(database: dict[str, Any], upstream: Upstream) -> AsyncIterator
     # The process under test opens the database itself.
     async with serving(database, upstream) as served:
         yield served
+
+
+@pytest.fixture
+async def ingestion(workspace: models.Workspace) -> AsyncIterator[Ingestion]:
+    """A process that does the jobs."""
+    working = Ingestion(EMBEDDERS)
+    working.open()
+    try:
+        yield working
+    finally:
+        await working.close()
+
+
+@pytest.fixture
+def retrieval(workspace: models.Workspace) -> Retrieval:
+    return Retrieval(EMBEDDERS)
+
+
+@pytest.fixture
+async def stranger(workspace: models.Workspace) -> Principal:
+    """Somebody of another workspace on the same server."""
+    other = await models.Workspace.create(name="other")
+    await EMBEDDERS.offer(other)
+    return principal_of(other)
 
 
 def credentials(address: Address, database: str) -> dict[str, Any]:
