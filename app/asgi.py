@@ -2,17 +2,17 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import metrics
-from app.auth import Authenticator
 from app.runtime import Runtime, Surroundings
 from app.settings import Settings
 from app.watch import Watch
@@ -29,19 +29,48 @@ from schema import schema
 from transport import CORS, GraphQLApp, HTTPProfile, TransportOptions
 from transport.pages import pages
 
-__all__ = ["compiled", "create_app"]
+__all__ = ["Palaver", "compiled", "create_app"]
 
 Answer = Callable[[Request], Awaitable[Response]]
 
 _WEB = Path(__file__).resolve().parent.parent / "web" / "dist"
 
 
-def create_app(settings: Settings, surroundings: Surroundings) -> Starlette:
+@dataclass(frozen=True, slots=True)
+class Palaver:
+    """The application, and the runtime that it holds open."""
+
+    runtime: Runtime
+    app: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
+
+
+class Front:
+    """Pages and figures through Starlette, which guards what is written for it; the two ways in guard themselves.
+
+    Two middlewares less around each token: it passes through nothing but its way in and the watch.
+    """
+
+    def __init__(self, pages: Starlette, ways_in: ASGIApp) -> None:
+        self._pages, self._ways_in = pages, ways_in
+        self._paths = frozenset(route.path for route in pages.routes if isinstance(route, Route))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        if scope["type"] == "lifespan" or path in self._paths or path.startswith("/assets/"):
+            await self._pages(scope, receive, send)
+        else:
+            await self._ways_in(scope, receive, send)
+
+
+def create_app(settings: Settings, surroundings: Surroundings) -> Palaver:
     runtime = Runtime(settings, surroundings)
     executor = _executor(settings)
 
     async def open_context(connection: HTTPConnection, key: str | None) -> Context:
-        principal = await app.state.authenticate(connection, key)
+        principal = await runtime.authenticate(connection, key)
         return Context(principal, runtime.turns, runtime.service, runtime.retrieval, runtime.ingestion)
 
     async def still_valid(context: Context) -> bool:
@@ -54,9 +83,6 @@ def create_app(settings: Settings, surroundings: Surroundings) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with runtime:
-            app.state.authenticate = Authenticator(
-                runtime.workspace.id, runtime.keys, trusts_this_machine=settings.trusts_this_machine
-            )
             runtime.keys.when_revoked = graphql.recheck
             yield
 
@@ -68,9 +94,7 @@ def create_app(settings: Settings, surroundings: Surroundings) -> Starlette:
 
     app = Starlette(
         lifespan=lifespan,
-        middleware=[Middleware(Watch, api_of=api_of)],
         routes=[
-            *graphql.routes,
             *pages(_WEB, {dialect.name: dialect.title for dialect in endpoints}),
             *(_document(dialect, found) for dialect, found in endpoints.items()),
             Route("/healthz", _alive),
@@ -78,9 +102,7 @@ def create_app(settings: Settings, surroundings: Surroundings) -> Starlette:
             Route("/metrics", _figures(runtime)),
         ],
     )
-    app.router.default = rest
-    app.state.runtime = runtime
-    return app
+    return Palaver(runtime, Watch(Front(app, Router(graphql.routes, default=rest)), api_of))
 
 
 @cache

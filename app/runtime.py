@@ -6,6 +6,7 @@ from typing import Any, Self  # asyncpg's connection parameters are an open dict
 
 import models
 from app import metrics
+from app.auth import Authenticator
 from app.embedding import chosen_embedders
 from app.model import chosen_model, connect
 from app.settings import Settings
@@ -41,6 +42,7 @@ class Runtime:
     """Open for as long as the process serves. `works`: whether it does background jobs, whatever the settings say."""
 
     workspace: models.Workspace
+    authenticate: Authenticator
 
     def __init__(self, settings: Settings, surroundings: Surroundings, *, works: bool = False) -> None:
         self.settings = settings
@@ -66,6 +68,9 @@ class Runtime:
     async def __aenter__(self) -> Self:
         await self._database.open()
         self.workspace = await only_workspace()
+        self.authenticate = Authenticator(
+            self.workspace.id, self.keys, trusts_this_machine=self.settings.trusts_this_machine
+        )
         if self._provider is not None:
             self.engine.put(self.offer.provider, self._provider)
             await catalog.offer(self.workspace, self.offer)

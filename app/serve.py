@@ -17,11 +17,11 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import orjson
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from app.model import EMBEDDED
 from app.postgres import EmbeddedPostgres
-from app.runtime import Surroundings
+from app.runtime import Runtime, Surroundings
 from app.settings import Settings
 from engine.local import LocalModel, provider_for
 from models.database import migrate
@@ -137,9 +137,9 @@ class _Server(uvicorn.Server):
     through, because what stands around it must still be closed in order.
     """
 
-    def __init__(self, config: uvicorn.Config, app: Starlette) -> None:
+    def __init__(self, config: uvicorn.Config, runtime: Runtime) -> None:
         super().__init__(config)
-        self._app_state = app.state
+        self._runtime = runtime
         self._leaving: asyncio.Task[None] | None = None
 
     @contextmanager
@@ -152,7 +152,7 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         super().handle_exit(sig, frame)
         if self._leaving is None:
-            self._leaving = asyncio.ensure_future(self._app_state.runtime.leave())
+            self._leaving = asyncio.ensure_future(self._runtime.leave())
 
 
 async def _serve_here(
@@ -161,7 +161,7 @@ async def _serve_here(
     from app.asgi import create_app  # Compiles every endpoint; no other command waits for that.
 
     app = create_app(settings, surroundings)
-    server = _Server(uvicorn_config(app), app)
+    server = _Server(uvicorn_config(app), app.runtime)
     started = asyncio.create_task(_announce(server, settings, listener, began)) if began is not None else None
     await server.serve(sockets=[listener])
     if started is not None:
@@ -169,7 +169,7 @@ async def _serve_here(
     return 0 if server.started else 1
 
 
-def uvicorn_config(app: Starlette) -> uvicorn.Config:
+def uvicorn_config(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="none",
@@ -250,9 +250,20 @@ async def _serve_many(
         for sig in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(sig, leaving.set)
         keepers = [asyncio.create_task(_keep_alive(crew, leaving)) for _ in range(workers)]
-        _welcome(settings, listener.getsockname()[1], time.perf_counter() - began)
+        ready = asyncio.create_task(_announce_crew(settings, listener, began))
         await asyncio.gather(*keepers)
+        ready.cancel()
     return 0
+
+
+async def _announce_crew(settings: Settings, listener: socket.socket, began: float) -> None:
+    """A connection is answered as soon as the first of them is there to accept it."""
+    host, port = listener.getsockname()[:2]
+    reader, writer = await asyncio.open_connection("127.0.0.1" if host == "0.0.0.0" else host, port)
+    writer.write(b"GET /healthz HTTP/1.0\r\n\r\n")
+    await reader.read()
+    writer.close()
+    _welcome(settings, port, time.perf_counter() - began)
 
 
 async def _keep_alive(crew: _Crew, leaving: asyncio.Event) -> None:

@@ -10,7 +10,7 @@ from typing import Any  # Settings and credentials are open dictionaries here.
 
 import httpx
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from app.asgi import create_app
 from app.runtime import Runtime, Surroundings
@@ -39,11 +39,11 @@ async def serving(credentials: dict[str, Any], upstream: Upstream, **settings: A
     } | settings
     app = create_app(Settings(**chosen), Surroundings(credentials))
     async with listening(app) as url, httpx.AsyncClient(base_url=url, timeout=30) as client:
-        yield Served(url, app.state.runtime, upstream, client)
+        yield Served(url, app.runtime, upstream, client)
 
 
 @asynccontextmanager
-async def listening(app: Starlette) -> AsyncIterator[str]:
+async def listening(app: ASGIApp) -> AsyncIterator[str]:
     config = uvicorn_config(app)
     config.port = 0
     server = _Server(config)
