@@ -49,15 +49,17 @@ class RestApp:
     ) -> None:
         self._open_context, self._limits = open_context, limits or Limits()
         self._prefixes = {prefix.rstrip("/"): dialect for dialect in endpoints for prefix in dialect.prefixes}
+        self._deepest = max((prefix.count("/") for prefix in self._prefixes), default=0)
         self._routes = _routes(endpoints, executor)
 
     def owns(self, path: str) -> Dialect | None:
         """The dialect whose path it is, whether or not there is anything at it."""
-        while path:
-            if (dialect := self._prefixes.get(path)) is not None:
+        # No further into a path than a prefix may be long: paths can be made of slashes.
+        segments = path.split("/", self._deepest + 1)[: self._deepest + 1]
+        for end in range(len(segments), 0, -1):
+            if (dialect := self._prefixes.get("/".join(segments[:end]))) is not None:
                 return dialect
-            path = path.rpartition("/")[0]
-        return self._prefixes.get("")
+        return None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert scope["type"] == "http", "The REST endpoints speak HTTP only."

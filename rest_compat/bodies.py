@@ -74,7 +74,7 @@ async def _parts(receive: Receive, headers: Headers, limits: Limits, folder: Pat
     kind, options = parse_options_header(headers.get("content-type", ""))
     if kind == b"application/x-www-form-urlencoded":
         content = b"".join([chunk async for chunk in _chunks(receive, headers, limits.text_part_bytes)])
-        return _urlencoded(content)
+        return _urlencoded(content, limits.parts)
     if kind != b"multipart/form-data" or not options.get(b"boundary"):
         raise WrongMediaType(headers.get("content-type", ""), Wants.FORM.value)
     form = _Form(folder, limits)
@@ -91,13 +91,16 @@ async def _parts(receive: Receive, headers: Headers, limits: Limits, folder: Pat
     return form.parts
 
 
-def _urlencoded(content: bytes) -> dict[str, list[Any]]:
+def _urlencoded(content: bytes, limit: int) -> dict[str, list[Any]]:
     parts: dict[str, list[Any]] = {}
     try:
-        for name, value in parse_qsl(content.decode(), keep_blank_values=True, errors="strict"):
-            parts.setdefault(name, []).append(value)
+        fields = parse_qsl(content.decode(), keep_blank_values=True, errors="strict", max_num_fields=limit)
     except UnicodeDecodeError:
         raise Invalid("The body", "is not in UTF-8") from None
+    except ValueError:
+        raise Invalid("The body", f"has more than {limit} fields") from None
+    for name, value in fields:
+        parts.setdefault(name, []).append(value)
     return parts
 
 

@@ -1,6 +1,9 @@
 """Finding what a path means."""
 
 from rest_compat.routes import RouteTree, route_key
+from tests.rest_compat.serving import toy_app
+from tests.rest_compat.toy.dialects import AEGIS, AIVAX, INFORMEDAI, INFORMER
+from tests.rest_compat.toy.schema import Stage
 
 
 def tree(*paths: str) -> RouteTree[str]:
@@ -63,3 +66,14 @@ def test_costs_what_the_path_costs() -> None:
 
     assert find(routes, "/api/thing999/7/parts/8") == ("/api/thing999/{id}/parts/{part}", ("7", "8"))
     assert looked_at == 5
+
+
+def test_a_path_of_slashes_is_nobody_s_and_cheap() -> None:
+    app = toy_app(Stage())
+
+    assert app.owns("/" * 60_000) is None
+    assert app.owns("/ai" + "/" * 60_000) is AEGIS
+    assert app.owns("/aim") is None
+    assert app.owns("/api/v1/widget/x") is INFORMEDAI
+    assert app.owns("/api/v1/anything") is AIVAX
+    assert app.owns("/api/anything") is INFORMER
