@@ -32,6 +32,7 @@ class Limits:
     depth: int = 15
     # Introspection nests deeper than data does: tools ask for `ofType` nine times.
     introspection_depth: int = 20
+    fields: int = 2_500
     aliases: int = 50
     directives: int = 50
     root_fields: int = 25
@@ -74,6 +75,7 @@ class _Extent:
 
     depth: int = 0
     introspection_depth: int = 0
+    fields: int = 0
     aliases: int = 0
     directives: int = 0
     root_fields: int = 0
@@ -139,6 +141,7 @@ def _own(definition: OperationDefinitionNode | FragmentDefinitionNode) -> _Exten
             extent.spreads.append(_Spread(node.name.value, depth, introspects))
             continue
         if isinstance(node, FieldNode):
+            extent.fields += 1
             extent.aliases += node.alias is not None
             for argument in node.arguments or ():
                 extent.count_value(argument.value)
@@ -177,6 +180,7 @@ def _add_spreads(extent: _Extent, fragments: Mapping[str, _Extent]) -> None:
             extent.reach(spread.depth + inner.depth, introspects=spread.introspects)
             if inner.introspection_depth:
                 extent.reach(spread.depth + inner.introspection_depth, introspects=True)
+            extent.fields += inner.fields
             extent.aliases += inner.aliases
             extent.directives += inner.directives
             extent.values += inner.values
@@ -188,6 +192,7 @@ def _complaints(node: OperationDefinitionNode, extent: _Extent, limits: Limits) 
     counts = {
         "levels": (extent.depth, limits.depth),
         "levels of introspection": (extent.introspection_depth, limits.introspection_depth),
+        "fields": (extent.fields, limits.fields),
         "aliases": (extent.aliases, limits.aliases),
         "directives": (extent.directives, limits.directives),
         "root fields": (extent.root_fields, limits.root_fields),

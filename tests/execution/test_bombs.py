@@ -20,7 +20,14 @@ SCHEMA = build_schema("""
 """)
 # Everything that counts is let through, so that only the way of checking stands between a bomb and its cost.
 OPEN = Limits(
-    depth=10**6, aliases=10**6, directives=10**6, root_fields=10**6, cost=10**30, values=10**6, check_seconds=60
+    depth=10**6,
+    fields=10**30,
+    aliases=10**6,
+    directives=10**6,
+    root_fields=10**6,
+    cost=10**30,
+    values=10**6,
+    check_seconds=60,
 )
 
 

@@ -22,6 +22,8 @@ def complaints(text: str, **limits: Any) -> list[str]:
         ("{ me { me { name } } }", {"depth": 2}, "3 levels: at most 2 are allowed."),
         ("{ me { ...A } } fragment A on Query { me { name } }", {"depth": 2}, "3 levels: at most 2 are allowed."),
         ("{ me { ... { ... on Query { name } } } }", {"depth": 1}, "2 levels: at most 1 are allowed."),
+        ("{ name me { name } }", {"fields": 2}, "3 fields: at most 2 are allowed."),
+        ("{ me { ...A } ...A } fragment A on Query { name }", {"fields": 2}, "3 fields: at most 2 are allowed."),
         ("{ a: name b: name }", {"aliases": 1}, "2 aliases: at most 1 are allowed."),
         ("{ me { ...A } ...A } fragment A on Query { a: name }", {"aliases": 1}, "2 aliases: at most 1 are allowed."),
         (

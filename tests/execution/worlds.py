@@ -291,12 +291,16 @@ class Writer:
         kind = self.random.choice(["query", "query", "query", "mutation"])
         root = self.world.schema.query_type if kind == "query" else self.world.schema.mutation_type
         body = " ".join([self.selection(root, 0), *self.fragments.values()])
+        return f"{kind} Q{self.declared(body)} {body}"
+
+    def declared(self, body: str) -> str:
+        """Declares the variables that are used, and gives them values."""
         self.variables = {"yes": self.random.choice([True, True, False, False, None]), "no": self.random.random() < 0.5}
         if self.random.random() < 0.5:
             self.variables["n"] = self.random.choice([1, None, 5])
         kinds = {"yes": "Boolean = true", "no": "Boolean!", "n": "Int", "list": "[Int] = [3]"}
         used = [f"${name}: {of}" for name, of in kinds.items() if f"${name})" in body]
-        return f"{kind} Q{'(' + ', '.join(used) + ')' if used else ''} {body}"
+        return f"({', '.join(used)})" if used else ""
 
     def selection(self, kind: Any, depth: int) -> str:
         parts = [self.part(kind, depth) for _ in range(self.random.randint(1, 4))]
