@@ -10,7 +10,7 @@ import orjson
 
 import models
 from domain import catalog, conversations
-from domain.agents import AgentSpec, Sampling
+from domain.agents import AgentSpec, Knowledge, Sampling
 from domain.identity import Principal
 from domain.turns import prompt
 from engine import ChatRequest
@@ -32,6 +32,7 @@ class Ask:
     new_conversation_user: str | None = None
     model_id: str | None = None
     action: str = "chat"
+    knowledge: Knowledge | None = None
     # Whether the provider is asked to send the answer piece by piece.
     stream: bool = True
 
@@ -75,7 +76,10 @@ async def _save(turn: models.Turn, question: models.Message, new_conversation: m
         async with connection() as bare:
             await bare.execute(
                 """
-                WITH conversation AS (
+                WITH soon AS (
+                    -- The model need not wait for the disk: what a power cut could lose is a question without an answer.
+                    SELECT set_config('synchronous_commit', 'off', true)
+                ), conversation AS (
                     INSERT INTO conversations (id, workspace_id, external_user, model_id, metadata, message_count,
                                                created_at, last_activity_at)
                     SELECT $1, $2, $3, $4, '{}', 0, $5, $5 WHERE $6
@@ -87,7 +91,7 @@ async def _save(turn: models.Turn, question: models.Message, new_conversation: m
                 INSERT INTO turns (id, workspace_id, conversation_id, model_id, question_id, answer_id, continues,
                                    status, action, provider_name, model_name, external_user, api_key_id, owner,
                                    lease_expires_at, last_sequence, started_at)
-                VALUES ($9, $2, $1, $4, $7, $12, $13, 'RUNNING', $14, $15, $16, $3, $17, $18, $19, 0, $5)
+                SELECT $9, $2, $1, $4, $7, $12, $13, 'RUNNING', $14, $15, $16, $3, $17, $18, $19, 0, $5 FROM soon
                 """,
                 turn.conversation_id,
                 turn.workspace_id,
@@ -141,7 +145,7 @@ async def _spec(
     elif conversation is not None and conversation.model_id is not None:
         model = await catalog.visible_to(principal).get_or_none(id=conversation.model_id).select_related("provider")
     model = model or await catalog.default_model(principal)
-    return AgentSpec(model, model.provider.name, instructions, sampling)
+    return AgentSpec(model, model.provider.name, instructions, sampling, knowledge=ask.knowledge)
 
 
 def _rows(

@@ -222,9 +222,12 @@ async def _save(pages: list[tuple[LiveTurn, list[TurnEvent]]]) -> None:
     async with connection() as bare:
         await bare.execute(
             """
-            WITH saved AS (
+            WITH soon AS (
+                -- A power cut may lose the last moments of an answer in the making; a killed process loses nothing.
+                SELECT set_config('synchronous_commit', 'off', true)
+            ), saved AS (
                 INSERT INTO turn_events (turn_id, first_sequence, last_sequence, events, created_at)
-                SELECT *, now() FROM unnest($1::uuid[], $2::int[], $3::int[], $4::text[])
+                SELECT new.*, now() FROM unnest($1::uuid[], $2::int[], $3::int[], $4::text[]) AS new, soon
                 ON CONFLICT DO NOTHING
             )
             SELECT pg_notify($5, $6)

@@ -11,13 +11,14 @@ __all__ = ["HISTORY_MESSAGES", "estimate_tokens", "gather"]
 # More than any context window holds in practice; what is older is not even read.
 HISTORY_MESSAGES = 200
 
-_DEFAULT_WINDOW = 8192
-
 
 def gather(spec: AgentSpec, history: Sequence[models.Message], question: str) -> chat.ChatRequest:
     """Instructions and question always go in, then as much of the history as the context window takes, newest first."""
     instructions = (chat.Message.system(spec.instructions),) if spec.instructions else ()
-    room = (spec.model.context_window or _DEFAULT_WINDOW) - (spec.sampling.max_tokens or 0)
+    room = spec.window_tokens - (spec.sampling.max_tokens or 0)
+    if spec.knowledge is not None:
+        # The other half is for what is looked up.
+        room //= 2
     room -= estimate_tokens(question) + estimate_tokens(spec.instructions or "")
     remembered: list[chat.Message] = []
     for message in reversed(history):

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -24,6 +25,7 @@ from domain.turns.events import (
     TurnOutcome,
     TurnStarted,
 )
+from domain.turns.informing import Informed
 from domain.turns.log import TurnLog
 from engine import ChatRequest, Engine, chat
 from engine.events import Reasoning, Text, ToolCall, Usage
@@ -39,8 +41,17 @@ _ENDING_SECONDS = 60.0
 
 
 class Run:
-    def __init__(self, begun: Begun, engine: Engine, log: TurnLog, *, stream: bool) -> None:
-        self._begun, self._engine, self._log, self._stream = begun, engine, log, stream
+    def __init__(
+        self,
+        begun: Begun,
+        engine: Engine,
+        log: TurnLog,
+        *,
+        stream: bool,
+        inform: Callable[[], Awaitable[Informed]] | None = None,
+    ) -> None:
+        self._begun, self._engine, self._log, self._stream, self._inform = begun, engine, log, stream, inform
+        self._tools = begun.spec.tools
         self.turn = begun.turn
         self.live = log.begin(begun.turn)
         self.error: PlatformError | None = None
@@ -88,14 +99,22 @@ class Run:
 
     async def _ask(self) -> None:
         """Ask, run the tools that are called, and ask again, until the model answers with words alone."""
-        request, tools = self._begun.request, self._begun.spec.tools
+        request = await self._informed()
         for _ in range(self._begun.spec.max_rounds):
             calls, text = await self._listen(request)
-            if not calls or not tools:
+            if not calls or not self._tools:
                 return
             results = [await self._call(call) for call in calls]
             answered = chat.Message.assistant(text, tool_calls=tuple(calls))
             request = replace(request, messages=(*request.messages, answered, *results))
+
+    async def _informed(self) -> ChatRequest:
+        """The question with what is known about it."""
+        if self._inform is None:
+            return self._begun.request
+        informed = await self._inform()
+        self._tools, self._usage = {**self._tools, **informed.tools}, informed.usage
+        return informed.request
 
     async def _listen(self, request: ChatRequest) -> tuple[list[ToolCall], str]:
         facts, live, said = self.live.facts, self.live, self._said
@@ -137,7 +156,7 @@ class Run:
 
     async def _result_of(self, call: ToolCall) -> Any:
         """The model is told what went wrong, and may do better."""
-        tool = self._begun.spec.tools.get(call.name)
+        tool = self._tools.get(call.name)
         if tool is None:
             return {"error": f"There is no tool {call.name!r}."}
         try:

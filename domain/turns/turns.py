@@ -5,13 +5,16 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from uuid import UUID, uuid4
 
 import models
 from domain.agents import Sampling
 from domain.identity import Principal
+from domain.retrieval import Retrieval
 from domain.turns.beginning import Ask, begin
 from domain.turns.events import TurnEvent, TurnOutcome
+from domain.turns.informing import inform
 from domain.turns.log import CHANNEL, TurnLog
 from domain.turns.run import Run
 from engine import Engine
@@ -45,9 +48,11 @@ class Turns:
         log: TurnLog,
         options: Options,
         *,
+        retrieval: Retrieval | None = None,
         finished: Callable[[TurnOutcome], object] | None = None,
     ) -> None:
         self._engine, self.log, self.options, self._finished = engine, log, options, finished
+        self._retrieval = retrieval
         # Whose lease a turn is under; a process that starts again is another one.
         self.owner = uuid4()
         self.running: dict[UUID, Run] = {}
@@ -136,7 +141,10 @@ class Turns:
             owner=self.owner,
             lease_seconds=self.options.lease_seconds,
         )
-        run = self.running[begun.turn.id] = Run(begun, self._engine, self.log, stream=ask.stream)
+        informing = None
+        if begun.spec.knowledge is not None and self._retrieval is not None:
+            informing = partial(inform, self._retrieval, self._engine, principal, begun)
+        run = self.running[begun.turn.id] = Run(begun, self._engine, self.log, stream=ask.stream, inform=informing)
         run.task.add_done_callback(lambda task: self._ended(run))
         return run
 
