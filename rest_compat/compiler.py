@@ -13,6 +13,7 @@ from graphql import (
     GraphQLSchema,
     Node,
     NoUnusedFragmentsRule,
+    NoUnusedVariablesRule,
     OperationDefinitionNode,
     OperationType,
     OverlappingFieldsCanBeMergedRule,
@@ -44,6 +45,8 @@ _LATER = {OverlappingFieldsCanBeMergedRule, NoUnusedFragmentsRule}
 Definition = TypeVar("Definition", OperationDefinitionNode, FragmentDefinitionNode)
 
 _RULES = [rule for rule in specified_rules if rule not in _LATER]
+# What taking our directives out could have broken.
+_LAST_RULES = [OverlappingFieldsCanBeMergedRule, NoUnusedVariablesRule]
 
 
 @dataclass(frozen=True)
@@ -207,8 +210,9 @@ def _endpoint(
     selector = Selector(schema, fragments, mistakes)
     streams = operation.operation is OperationType.SUBSCRIPTION or route.form is Form.SSE
     selected = selector.select(operation.selection_set, root, events_in=1 if streams else None)
-    document = print_ast(_stripped(operation, selected.selection_set))
-    _check_document(document, operation, schema, mistakes)
+    stripped = _stripped(operation, selected.selection_set)
+    for error in validate(schema, DocumentNode(definitions=(stripped,)), _LAST_RULES):
+        mistakes.at(operation, error.message)
     if streams and selected.events and route.form is not Form.SSE:
         mistakes.at(route.node, f"@event gives server-sent events; this is answered as {route.form}.")
     return Endpoint(
@@ -223,7 +227,7 @@ def _endpoint(
         paging=read_paging(route.page, operation, selected.shape, mistakes) if route.page and dialect.page else None,
         condition=read_condition(route.when, mistakes) if route.when else None,
         bindings=read_bindings(operation, route, parameters(route.path), dialect, schema, mistakes),
-        document=document,
+        document=print_ast(stripped),
         selected=selected,
         description=operation.description.value if operation.description else "",
         place=f"{operation.loc.source.name}:{operation.loc.start_token.line}",
@@ -243,14 +247,6 @@ def _stripped(operation: OperationDefinitionNode, selection_set: SelectionSetNod
         directives=theirs(operation.directives),
         selection_set=selection_set,
     )
-
-
-def _check_document(
-    document: str, operation: OperationDefinitionNode, schema: GraphQLSchema, mistakes: Mistakes
-) -> None:
-    """What is sent to the executor is checked as well: taking directives out must not have broken it."""
-    for error in validate(schema, parse(document)):
-        mistakes.at(operation, error.message)
 
 
 def _shown(file: Path) -> str:

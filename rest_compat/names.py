@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from graphql import (
+    FieldNode,
     GraphQLOutputType,
     InlineFragmentNode,
     SelectionNode,
@@ -18,9 +19,9 @@ __all__ = ["Claim", "Claims", "tidied"]
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A field, as it is printed without its alias, that wants a name in objects of these types."""
+    """A field, without its alias, that wants a name in objects of these types."""
 
-    field: str
+    field: FieldNode
     types: frozenset[str]
     type: GraphQLOutputType
 
@@ -28,8 +29,9 @@ class Claim:
         """Both may have the same response name: the same field, or the same kind of value in different objects."""
         if str(self.type) != str(other.type):
             return False
-        apart = self.types.isdisjoint(other.types)
-        return self.field == other.field or (apart and is_leaf_type(get_named_type(self.type)))
+        if self.types.isdisjoint(other.types) and is_leaf_type(get_named_type(self.type)):
+            return True
+        return print_ast(self.field) == print_ast(other.field)
 
 
 @dataclass(slots=True)
@@ -53,6 +55,9 @@ class Claims:
 
 def tidied(selections: Sequence[SelectionNode]) -> tuple[SelectionNode, ...]:
     """Fragments on one type are joined and nothing is asked for twice: the document is there to be read, too."""
+    names = {(node.alias or node.name).value for node in selections if isinstance(node, FieldNode)}
+    if len(names) == len(selections):
+        return tuple(selections)
     tidy: dict[str, SelectionNode] = {}
     for node in selections:
         if not isinstance(node, InlineFragmentNode):

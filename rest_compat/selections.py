@@ -27,7 +27,6 @@ from graphql import (
     is_leaf_type,
     is_list_type,
     is_non_null_type,
-    print_ast,
 )
 
 from rest_compat.arrangement import Entry, Key, arrange, keys
@@ -181,7 +180,7 @@ class Selector:
         definition = self._definition(node, where.type)
         type_ = definition.type
         stripped, shape, readings = self._stripped(node, type_, where, found)
-        key = found.claims.name_for(_name(node), Claim(print_ast(stripped), where.types, type_))
+        key = found.claims.name_for(_name(node), Claim(stripped, where.types, type_))
         if respond:
             if not is_leaf_type(get_named_type(type_)):
                 self._mistakes.at(node, "@respond takes a truth value for a status, or a text for a header.")

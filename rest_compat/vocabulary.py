@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import Any  # Constants in documents are open JSON.
 
@@ -88,6 +89,7 @@ class Route:
     node: DirectiveNode
 
 
+@lru_cache(maxsize=1)
 def extended(schema: GraphQLSchema) -> GraphQLSchema:
     """The schema with our directives in it, against which documents are checked as they are written."""
     return extend_schema(schema, parse(_DIRECTIVES.read_text("utf-8")), assume_valid=True)
