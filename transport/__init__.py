@@ -29,8 +29,10 @@ class GraphQLApp:
         still_valid: StillValid = lambda context: True,
     ) -> None:
         self.options = options = options or TransportOptions()
-        self.pulse = Pulse(heartbeat_seconds=options.heartbeat_seconds, recheck_seconds=options.recheck_seconds)
-        way_in = WayIn(executor, open_context, options, self.pulse, still_valid)
+        self.pulse = Pulse(
+            still_valid, heartbeat_seconds=options.heartbeat_seconds, recheck_seconds=options.recheck_seconds
+        )
+        way_in = WayIn(executor, open_context, options, self.pulse)
         http = HTTP(way_in)
         self.http = _with_cors(http, options.cors)
         self.streams = _with_cors(Reservations(way_in, http), options.cors)

@@ -18,7 +18,7 @@ __all__ = ["check_type", "chunks", "ill_formed", "parse", "read", "read_query_st
 async def chunks(receive: Receive, headers: Headers, limit: int) -> AsyncIterator[bytes]:
     """The body as it arrives, refused as soon as it is known to be too long."""
     declared = headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > limit:
+    if declared.isdecimal() and (len(declared) > 18 or int(declared) > limit):
         raise too_large(limit)
     size, more = 0, True
     while more:

@@ -158,11 +158,7 @@ class Exchange:
         return self.way_in.executor.stream(operation, request.variables, self.context)
 
     async def _stream(self, framing: Framing, results: AsyncGenerator[Result, None]) -> None:
-        way_in = self.way_in
-        streamed = StreamedAnswer(
-            framing, self.send, way_in.pulse, context=self.context, still_valid=way_in.still_valid
-        )
-        await streamed.run(results)
+        await StreamedAnswer(framing, self.send, self.way_in.pulse, self.context).run(results)
 
     def _whole(self, result: Result) -> Response:
         media_type, profile = self.accept.single() or JSON, self.way_in.options.http_profile

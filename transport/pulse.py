@@ -5,10 +5,13 @@ something since the last beat costs one attribute.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from inspect import isawaitable
 from typing import Any, Protocol  # A context is the app's own.
+
+logger = logging.getLogger(__name__)
 
 __all__ = ["Live", "Pulse", "StillValid", "ask"]
 
@@ -18,17 +21,22 @@ StillValid = Callable[[Any], bool | Awaitable[bool]]
 class Live(Protocol):
     """Something open that must not fall silent, nor outlive the key it was opened with or the process it is in."""
 
+    # What it was opened with; None as long as nobody has said who they are.
+    context: Any
     quiet: bool
 
     async def beat(self) -> None: ...
 
-    async def recheck(self) -> None: ...
+    async def revoke(self) -> None: ...
 
     async def leave(self) -> None: ...
 
 
 class Pulse:
-    def __init__(self, *, heartbeat_seconds: float, recheck_seconds: float) -> None:
+    def __init__(self, still_valid: StillValid, *, heartbeat_seconds: float, recheck_seconds: float) -> None:
+        self.still_valid = still_valid
+        # Asking may mean a query: ten thousand streams must not send ten thousand at once.
+        self.asking = asyncio.Semaphore(16)
         # Two beats a period: what has been quiet for one whole beat is at most one period silent.
         self.period = heartbeat_seconds / 2
         self.beats_per_recheck = max(1, round(recheck_seconds / self.period))
@@ -59,18 +67,26 @@ class Pulse:
             # One heartbeat at a time, or a reader that stands still would collect them.
             if live.quiet and live not in self.beating:
                 self.beating[live] = task = asyncio.create_task(live.beat())
-                task.add_done_callback(partial(self._done, live))
+                task.add_done_callback(partial(self._beaten, live))
             live.quiet = True
         if self.beats % self.beats_per_recheck == 0:
             self.recheck()
 
-    def _done(self, live: Live, _: asyncio.Task[None]) -> None:
+    def _beaten(self, live: Live, task: asyncio.Task[None]) -> None:
         self.beating.pop(live, None)
+        self._done(task)
 
     def recheck(self) -> None:
         """For when a key was revoked: what it opened ends now and not at the next round."""
         for live in self.live:
-            self._spawn(live.recheck())
+            if live.context is not None:
+                self._spawn(self._recheck(live))
+
+    async def _recheck(self, live: Live) -> None:
+        async with self.asking:
+            valid = await ask(self.still_valid, live.context)
+        if not valid and live in self.live:
+            await live.revoke()
 
     def leave(self) -> None:
         for live in self.live:
@@ -79,7 +95,13 @@ class Pulse:
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        if not task.cancelled() and (problem := task.exception()):
+            # Nothing is closed because we could not ask; the next round asks again.
+            logger.error("An open stream could not be looked after", exc_info=problem)
 
 
 async def ask(still_valid: StillValid, context: Any) -> bool:

@@ -81,7 +81,7 @@ class Reservations:
         return PlainTextResponse(token, 201, headers={"cache-control": "no-store"})
 
     def expire(self, token: str, reservation: "_Reservation") -> None:
-        if not reservation.opened.is_set():
+        if reservation.answer is None:
             self.reserved.pop(token, None)
             reservation.cancel()
 
@@ -89,16 +89,10 @@ class Reservations:
         reservation = self.find(token)
         if reservation.answer is not None:
             raise Rejected(409, "This stream is open already.")
-        reservation.answer = answer = StreamedAnswer(
-            shared_event_stream(),
-            send,
-            self.way_in.pulse,
-            context=reservation.context,
-            still_valid=self.way_in.still_valid,
-        )
+        reservation.answer = StreamedAnswer(shared_event_stream(), send, self.way_in.pulse, reservation.context)
         try:
             async with while_present(receive):
-                await answer.run(reservation.hold())
+                await reservation.answer.run(reservation.hold())
         finally:
             del self.reserved[token]
             await reservation.stopped()
@@ -156,6 +150,8 @@ class _Reservation:
                 async with aclosing(self.executor.stream(operation, request.variables, context)) as results:
                     async for result in results:
                         await write(head + result.encode() + b"}\n\n")
+            except Departed:
+                return
             except Exception as problem:  # Ends this operation and no other; masked and logged in there.
                 await write(head + failure(problem).encode() + b"}\n\n")
             if self.operations.get(id) is asyncio.current_task():

@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any  # A context is the app's own.
 
-from starlette.types import Send
+from starlette.types import Message, Send
 
 from errors import Unauthenticated
 from execution import Result, Stage
-from transport.pulse import Pulse, StillValid, ask
+from execution.departure import Departed
+from transport.pulse import Pulse
 from transport.refusals import as_errors
 
 __all__ = ["BURST", "Framing", "StreamedAnswer", "failure"]
@@ -39,9 +40,8 @@ def failure(problem: Exception) -> Result:
 class StreamedAnswer:
     """Runs in the request's own task: the next event is not asked for before this one is on its way."""
 
-    def __init__(self, framing: Framing, send: Send, pulse: Pulse, *, context: Any, still_valid: StillValid) -> None:
-        self.framing, self.send, self.pulse = framing, send, pulse
-        self.context, self.still_valid = context, still_valid
+    def __init__(self, framing: Framing, send: Send, pulse: Pulse, context: Any) -> None:
+        self.framing, self.send, self.pulse, self.context = framing, send, pulse, context
         self.quiet = False
         self.pieces = 0
         self.task: asyncio.Task[Any] | None = None
@@ -61,11 +61,13 @@ class StreamedAnswer:
             if self.ending is None or (self.task and self.task.uncancel()):
                 raise
             ending = self.ending
+        except Departed:
+            raise
         except Exception as problem:  # The headers are gone, so the stream itself has to say what happened.
             ending = self.last_words(problem)
         finally:
             self.stop()
-        await self.send({"type": "http.response.body", "body": ending})
+        await self.transmit({"type": "http.response.body", "body": ending})
 
     async def start(self) -> None:
         self.task = asyncio.current_task()
@@ -77,16 +79,22 @@ class StreamedAnswer:
             **self.framing.headers,
         }
         raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-        await self.send({"type": "http.response.start", "status": 200, "headers": raw})
-        await self.send({"type": "http.response.body", "body": self.framing.opening, "more_body": True})
+        await self.transmit({"type": "http.response.start", "status": 200, "headers": raw})
+        await self.transmit({"type": "http.response.body", "body": self.framing.opening, "more_body": True})
         self.pulse.add(self)
 
     async def write(self, piece: bytes) -> None:
         self.quiet = False
-        await self.send({"type": "http.response.body", "body": piece, "more_body": True})
+        await self.transmit({"type": "http.response.body", "body": piece, "more_body": True})
         self.pieces += 1
         if self.pieces % BURST == 0:
             await asyncio.sleep(0)
+
+    async def transmit(self, message: Message) -> None:
+        try:
+            await self.send(message)
+        except OSError as exc:
+            raise Departed from exc
 
     def stop(self) -> None:
         self.task = None
@@ -94,11 +102,11 @@ class StreamedAnswer:
 
     async def beat(self) -> None:
         if self.task is not None:
-            await self.write(self.framing.heartbeat)
+            with suppress(Departed):
+                await self.write(self.framing.heartbeat)
 
-    async def recheck(self) -> None:
-        if not await ask(self.still_valid, self.context):
-            self.end(self.last_words(Unauthenticated("The key of this stream is no longer valid")))
+    async def revoke(self) -> None:
+        self.end(self.last_words(Unauthenticated("The key of this stream is no longer valid")))
 
     async def leave(self) -> None:
         # Cut off rather than completed: clients come back after that, and to another process.

@@ -8,7 +8,7 @@ from starlette.requests import HTTPConnection
 
 from execution import Executor
 from transport.options import TransportOptions
-from transport.pulse import Pulse, StillValid
+from transport.pulse import Pulse
 
 __all__ = ["OpenContext", "WayIn"]
 
@@ -22,4 +22,3 @@ class WayIn:
     open_context: OpenContext
     options: TransportOptions
     pulse: Pulse
-    still_valid: StillValid

@@ -171,8 +171,8 @@ class _Socket:
 
     async def stream(self, id: str, request: Request) -> Result | None:
         """Sends every result, or returns the one that says why there are none."""
-        if not await ask(self.way_in.still_valid, self.context):
-            await self.close(FORBIDDEN, "Forbidden")
+        if not await ask(self.way_in.pulse.still_valid, self.context):
+            await self.revoke()
             return None
         executor, send = self.way_in.executor, self.send
         operation = executor.prepare(request)
@@ -224,9 +224,8 @@ class _Socket:
         if self.context is not None:
             await self.send(b'{"type":"ping"}')
 
-    async def recheck(self) -> None:
-        if self.context is not None and not await ask(self.way_in.still_valid, self.context):
-            await self.close(FORBIDDEN, "Forbidden")
+    async def revoke(self) -> None:
+        await self.close(FORBIDDEN, "Forbidden")
 
     async def leave(self) -> None:
         await self.close(SERVICE_RESTART, "Service restart")
