@@ -154,3 +154,24 @@ async def test_events_are_answered_as_graphql_core_answers_them(seed: int, is_as
         data = plan.start(run)
         answered.append(comparable(await data if asyncio.iscoroutine(data) else data, list(run.errors)))
     assert answered == expected
+
+
+async def test_mutations_run_one_after_the_other() -> None:
+    schema = build_schema("type Query { a: Int } type Mutation { write(text: String): String! }")
+    assert schema.mutation_type
+    steps: list[str] = []
+
+    async def write(_source: Any, _info: Any, text: str) -> str:
+        steps.append(f"{text} begins")
+        await asyncio.sleep(0)
+        steps.append(f"{text} ends")
+        return text
+
+    schema.mutation_type.fields["write"].resolve = write
+    executor = Executor(schema)
+    text = 'mutation { a: write(text: "a") b: write(text: "b") }'
+
+    result = await executor.run(executor.prepare(Request(text)), {}, None)
+
+    assert result.data == {"a": "a", "b": "b"}
+    assert steps == ["a begins", "a ends", "b begins", "b ends"]
