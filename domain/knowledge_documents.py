@@ -128,9 +128,8 @@ def _id_contains(part: str) -> Q:
     return Q(id__contains=part.lower())
 
 
-async def change(principal: Principal, document_id: str, changes: Mapping[str, Any]) -> models.KnowledgeDocument:
+async def change(found: models.KnowledgeDocument, changes: Mapping[str, Any]) -> models.KnowledgeDocument:
     """What is said about a document; what it says itself stays, and nothing is embedded again."""
-    found = await find(principal, document_id)
     checked = {name: _CHECKS[name](value) for name, value in changes.items()}
     if "name" in checked and found.key is not None:
         checked["key"] = checked["name"]

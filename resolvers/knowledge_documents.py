@@ -101,6 +101,7 @@ class UpsertDocumentInput:
 @strawberry.input(description="What to change of what is said about a document. What is left out stays.")
 class UpdateDocumentInput:
     id: strawberry.ID = strawberry.field(description="The document.")
+    in_library: bool = strawberry.field(default=False, description="Whether it must be in the library.")
     name: str | None = strawberry.field(default=UNSET, description="Its name from now on.")
     reference: str | None = strawberry.field(default=UNSET, description="Its reference; null for none.")
     category: str | None = strawberry.field(default=UNSET, description="Its category; null for none.")
@@ -115,6 +116,7 @@ class KnowledgeDocumentInput:
     collection_id: strawberry.ID | None = strawberry.field(
         default=None, description="The collection it must be in, for clients that name both."
     )
+    in_library: bool = strawberry.field(default=False, description="Whether it must be in the library.")
 
 
 @strawberry.input(description="Documents from a file with one JSON object in each line.")
@@ -309,7 +311,8 @@ async def update_document(
 ) -> DocumentPayload:
     given = {name: getattr(input, name) for name in _CHANGEABLE}
     changes = {name: value for name, value in given.items() if value is not UNSET}
-    return DocumentPayload(await knowledge_documents.change(info.context.principal, input.id, changes))
+    found = await knowledge_documents.find(info.context.principal, input.id, in_library=input.in_library)
+    return DocumentPayload(await knowledge_documents.change(found, changes))
 
 
 _CHANGEABLE = ("name", "reference", "category", "description", "tags", "metadata")
@@ -318,22 +321,28 @@ _CHANGEABLE = ("name", "reference", "category", "description", "tags", "metadata
 async def delete_document(
     info: Info, input: Annotated[KnowledgeDocumentInput, strawberry.argument(description="Which one.")]
 ) -> DeleteDocumentPayload:
-    found = await knowledge_documents.find(info.context.principal, input.id, collection_id=input.collection_id)
+    found = await _named(info, input)
     await knowledge_documents.delete(found)
     return DeleteDocumentPayload(found.id)
+
+
+async def _named(info: Info, input: KnowledgeDocumentInput) -> models.KnowledgeDocument:
+    return await knowledge_documents.find(
+        info.context.principal, input.id, collection_id=input.collection_id, in_library=input.in_library
+    )
 
 
 async def retry_document(
     info: Info, input: Annotated[KnowledgeDocumentInput, strawberry.argument(description="Which one.")]
 ) -> DocumentPayload:
-    found = await knowledge_documents.find(info.context.principal, input.id, collection_id=input.collection_id)
+    found = await _named(info, input)
     return DocumentPayload(await knowledge_documents.retry(found))
 
 
 async def cancel_document(
     info: Info, input: Annotated[KnowledgeDocumentInput, strawberry.argument(description="Which one.")]
 ) -> DocumentPayload:
-    found = await knowledge_documents.find(info.context.principal, input.id, collection_id=input.collection_id)
+    found = await _named(info, input)
     return DocumentPayload(await knowledge_documents.cancel(found))
 
 

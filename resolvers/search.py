@@ -17,6 +17,12 @@ class ResultUnit(StrEnum):
     DOCUMENT = "DOCUMENT"
 
 
+class SourceKind(StrEnum):
+    DOCUMENT = "DOCUMENT"
+    SYNC_CATEGORY = "SYNC_CATEGORY"
+
+
+strawberry.enum(SourceKind, description="What a chunk came from: a document, or the records of a sync category.")
 strawberry.enum(SearchMethod, description="How chunks are found.")
 strawberry.enum(SearchOrder, description="What decides the order of results.")
 strawberry.enum(ResultUnit, description="What a result stands for.")
@@ -109,6 +115,10 @@ async def retrievals(
 
 async def message_sources(root: strawberry.Parent[models.Message], info: Info) -> list[models.RetrievalLog]:
     return await info.context.loaders.retrievals_by_message_id.load(root.id)
+
+
+def source_kind(root: strawberry.Parent[models.RetrievalLog]) -> SourceKind:
+    return SourceKind.SYNC_CATEGORY if root.is_synced else SourceKind.DOCUMENT
 
 
 async def retrieval_document(

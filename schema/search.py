@@ -40,11 +40,13 @@ class SearchResult:
 class Retrieval(Node):
     query: str = strawberry.field(description="What was looked for.")
     chunk_id: strawberry.ID = strawberry.field(description="The chunk it was.")
-    text: str = strawberry.field(name="text", description="What it said.")
+    chunk_text: str = strawberry.field(name="text", description="What it said.")
     document_id: strawberry.ID = strawberry.field(description="The document it was of.")
     document_name: str = strawberry.field(description="The name the document had.")
     source_id: strawberry.ID = strawberry.field(description="The document, or the sync category of the record.")
-    is_synced: bool = strawberry.field(description="Whether it came from a sync category.")
+    source_kind = strawberry.field(
+        resolver=resolve.source_kind, graphql_type=resolve.SourceKind, description="Which of the two it is."
+    )
     score: float = strawberry.field(description="How near it was, between 0 and 1.")
     rank: int = strawberry.field(description="Its place among what was found, from 1.")
     agent: str = strawberry.field(description="The kind of agent that asked.")
