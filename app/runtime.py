@@ -53,15 +53,16 @@ class Runtime:
         self.service = Service(
             VERSION, settings.ai_enabled, self.offer.provider, self.offer.model, sampling, _told(self.offer)
         )
+        self.embedders = Embedders(chosen_embedders(settings))
+        self.retrieval = Retrieval(self.embedders, data_directory=str(settings.data_dir))
         self.turns = Turns(
             self.engine,
             TurnLog(),
             Options(sampling, settings.instructions, settings.lease_seconds, problems=self.offer.problems),
+            retrieval=self.retrieval,
             finished=metrics.turn_ended,
         )
         self.housekeeping = Housekeeping(self.turns, self.keys, keep_events_hours=settings.turn_events_hours)
-        self.embedders = Embedders(chosen_embedders(settings))
-        self.retrieval = Retrieval(self.embedders, data_directory=str(settings.data_dir))
         self.ingestion = Ingestion(self.embedders, _ingestion(settings), works=works or settings.jobs == "web")
         self._database = Database(surroundings.credentials)
 

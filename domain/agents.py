@@ -2,11 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any  # Tool arguments and results are open JSON.
 
 import models
 
-__all__ = ["AgentSpec", "Sampling", "Tool"]
+__all__ = ["AgentSpec", "Knowledge", "QueryStrategy", "Sampling", "Tool"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,35 @@ class Tool:
     run: Callable[[Mapping[str, Any]], Awaitable[Any]]
 
 
+class QueryStrategy(StrEnum):
+    PLAIN = "PLAIN"
+    CONCATENATE = "CONCATENATE"
+    USER_REWRITE = "USER_REWRITE"
+    FULL_REWRITE = "FULL_REWRITE"
+    QUERY_FUNCTION = "QUERY_FUNCTION"
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What an agent may look up, and how its questions are made of what was said."""
+
+    collection_ids: tuple[str, ...]
+    strategy: QueryStrategy = QueryStrategy.PLAIN
+    top: int = 5
+    min_score: float = 0.2
+    include_references: bool = False
+    # Whether the model reads the metadata of what was found.
+    describe_metadata: bool = False
+    # How many messages are joined, or given to the model that rewrites them.
+    concatenate_messages: int = 3
+    rewrite_messages: int = 3
+    # What the record says who asked.
+    agent: str = "assistant"
+
+
+_DEFAULT_WINDOW_TOKENS = 8192
+
+
 @dataclass(frozen=True, slots=True)
 class AgentSpec:
     model: models.Model
@@ -30,5 +60,15 @@ class AgentSpec:
     instructions: str | None = None
     sampling: Sampling = field(default_factory=Sampling)
     tools: Mapping[str, Tool] = field(default_factory=dict)
+    knowledge: Knowledge | None = None
     # A model that keeps calling tools is stopped here.
     max_rounds: int = 8
+
+    @property
+    def window_tokens(self) -> int:
+        return self.model.context_window or _DEFAULT_WINDOW_TOKENS
+
+    @property
+    def context_characters(self) -> int:
+        """About how much may be said to the model, so that its answer still fits."""
+        return 4 * max(self.window_tokens - (self.sampling.max_tokens or 0), self.window_tokens // 2)

@@ -23,10 +23,22 @@ from errors import Invalid
 from knowledge import embed, retrieve
 from models.database import connection
 
-__all__ = ["Found", "Hit", "Retrieval", "Search", "SearchMethod", "SearchOrder", "check_filter", "logs_visible_to"]
+__all__ = [
+    "MOST_RESULTS",
+    "Asked",
+    "Found",
+    "Hit",
+    "Retrieval",
+    "Search",
+    "SearchMethod",
+    "SearchOrder",
+    "check_filter",
+    "logs_visible_to",
+]
 
-_MOST_TERMS, _MOST_RESULTS = 10, 128
+_MOST_TERMS, MOST_RESULTS = 10, 128
 _TERM_CHARACTERS = 10_000
+_LOGGED_CHARACTERS = 4_000
 DEFAULT_TOP = 5
 
 # Up to here, comparing every chunk takes no longer than asking an index, and misses nothing.
@@ -77,6 +89,15 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """For which answer something was looked up."""
+
+    agent: str
+    session_id: UUID | None = None
+    message_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     query: str
     collections: list[models.Collection]
@@ -117,6 +138,37 @@ class Retrieval:
             hits = await _with_references(hits)
         return Found("\n".join(wanted.terms), scope, hits, round((time.perf_counter() - began) * 1000, 3))
 
+    async def record(self, principal: Principal, found: Found, asked: Asked) -> None:
+        """What a model was given, for whoever wants to know later why it said what it said."""
+        hits = found.hits
+        async with connection() as bare:
+            await bare.execute(
+                """
+                INSERT INTO retrieval_logs (id, workspace_id, query, chunk_id, chunk_text, document_id, document_name,
+                                            source_id, is_synced, score, rank, agent, session_id, message_id,
+                                            created_at)
+                SELECT id, $1, $2, chunk_id, chunk_text, document_id, document_name, source_id, is_synced, score, rank,
+                       $3, $4, $5, now()
+                FROM unnest($6::uuid[], $7::uuid[], $8::text[], $9::uuid[], $10::text[], $11::uuid[], $12::bool[],
+                            $13::float8[], $14::int[])
+                     AS new (id, chunk_id, chunk_text, document_id, document_name, source_id, is_synced, score, rank)
+                """,
+                principal.workspace_id,
+                found.query[:_LOGGED_CHARACTERS],
+                asked.agent,
+                asked.session_id,
+                asked.message_id,
+                [models.new_id(models.Kind.RETRIEVAL_LOG) for _ in hits],
+                [hit.chunk.id for hit in hits],
+                [hit.chunk.text[:_LOGGED_CHARACTERS] for hit in hits],
+                [hit.chunk.document.id for hit in hits],
+                [hit.chunk.document.name for hit in hits],
+                [hit.category_id or hit.chunk.document.id for hit in hits],
+                [hit.category_id is not None for hit in hits],
+                [hit.score for hit in hits],
+                [hit.rank for hit in hits],
+            )
+
     async def status(self, principal: Principal) -> KnowledgeStatus:
         return await knowledge_status.status(
             principal, data_directory=self._data_directory, chunking=self._chunking, default_top=DEFAULT_TOP
@@ -130,7 +182,7 @@ class Retrieval:
             wanted.terms,
             tuple([await self._space(row, wanted.terms, group) for row, group in await _by_embedder(scope)]),
             # A document that is found several times takes one place.
-            limit=min(wanted.top * 4, 4 * _MOST_RESULTS) if wanted.per_document else wanted.top,
+            limit=min(wanted.top * 4, 4 * MOST_RESULTS) if wanted.per_document else wanted.top,
             min_score=wanted.min_score,
             by_meaning=wanted.method is not SearchMethod.WORDS,
             by_words=wanted.method is not SearchMethod.MEANING,
@@ -180,8 +232,8 @@ def _check(wanted: Search) -> None:
         raise Invalid("terms", f"must be between one and {_MOST_TERMS} texts that are not empty")
     if any(len(term) > _TERM_CHARACTERS for term in wanted.terms):
         raise Invalid("terms", f"must not be longer than {_TERM_CHARACTERS:,} characters each")
-    if not 1 <= wanted.top <= _MOST_RESULTS:
-        raise Invalid("top", f"must be between 1 and {_MOST_RESULTS}")
+    if not 1 <= wanted.top <= MOST_RESULTS:
+        raise Invalid("top", f"must be between 1 and {MOST_RESULTS}")
     if not 0 <= wanted.min_score <= 1:
         raise Invalid("minScore", "must be between 0 and 1")
 

@@ -4,8 +4,11 @@ from typing import Annotated, Any  # Tool arguments are open JSON.
 import strawberry
 
 import models
+from domain.agents import Knowledge, QueryStrategy
+from domain.retrieval import MOST_RESULTS
 from domain.turns import Ask
 from domain.turns.events import ToolCalled, TurnFailed, TurnFinished, TurnStarted
+from errors import Invalid
 from resolvers.context import Info
 from resolvers.messages import readable
 
@@ -14,6 +17,27 @@ from resolvers.messages import readable
 class NewConversationInput:
     external_user: str | None = strawberry.field(
         default=None, description="The user of your application it belongs to, unless `externalUser` says so already."
+    )
+
+
+strawberry.enum(
+    QueryStrategy,
+    description="How the search is made of what was said: the question alone, the last messages joined, rewritten by"
+    " the model from the user's messages or from all of them, or left to the model as a tool.",
+)
+
+
+@strawberry.input(description="What the model may look up for its answer.")
+class KnowledgeInput:
+    collection_ids: list[strawberry.ID] = strawberry.field(description="The collections to search.")
+    strategy: QueryStrategy = strawberry.field(default=QueryStrategy.PLAIN, description="What is searched for.")
+    top: int = strawberry.field(default=5, description="How many chunks at most, up to 128.")
+    min_score: float = strawberry.field(default=0.2, description="The least score of a chunk, between 0 and 1.")
+    include_references: bool = strawberry.field(
+        default=False, description="Whether documents that share a chunk's reference come with it."
+    )
+    describe_metadata: bool = strawberry.field(
+        default=False, description="Whether the model reads the documents' metadata as well."
     )
 
 
@@ -35,6 +59,9 @@ class ReplyInput:
     )
     model_id: strawberry.ID | None = strawberry.field(
         default=None, description="The model to ask; the conversation's, or the default one, when left out."
+    )
+    knowledge: KnowledgeInput | None = strawberry.field(
+        default=None, description="What to look up first; nothing when left out."
     )
 
 
@@ -86,7 +113,23 @@ def ask_of(input: ReplyInput, action: str, *, stream: bool) -> Ask:
         new_conversation_user=input.new_conversation.external_user if input.new_conversation else None,
         model_id=input.model_id,
         action=action,
+        knowledge=_knowledge(input.knowledge) if input.knowledge else None,
         stream=stream,
+    )
+
+
+def _knowledge(input: KnowledgeInput) -> Knowledge:
+    if not 1 <= input.top <= MOST_RESULTS:
+        raise Invalid("knowledge.top", f"must be between 1 and {MOST_RESULTS}")
+    if not 0 <= input.min_score <= 1:
+        raise Invalid("knowledge.minScore", "must be between 0 and 1")
+    return Knowledge(
+        tuple(input.collection_ids),
+        input.strategy,
+        top=input.top,
+        min_score=input.min_score,
+        include_references=input.include_references,
+        describe_metadata=input.describe_metadata,
     )
 
 

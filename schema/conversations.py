@@ -6,6 +6,7 @@ import models
 from domain.identity import Scope
 from resolvers import conversations as resolve
 from resolvers import messages as resolve_messages
+from resolvers import search as resolve_search
 from schema.access import root_field
 from schema.catalog import Model
 from schema.messages import MessagePart, MessageRole
@@ -13,11 +14,13 @@ from schema.nodes import Connection, Node
 from schema.scalars import JSON, DateTime
 
 if TYPE_CHECKING:
+    from schema.search import Retrieval
     from schema.turns import Turn
 
 # Messages, conversations and turns lead to each other, so the way back is told by name.
 AMessage = Annotated["Message", strawberry.lazy("schema.conversations")]
 AConversation = Annotated["Conversation", strawberry.lazy("schema.conversations")]
+ARetrieval = Annotated["Retrieval", strawberry.lazy("schema.search")]
 ATurn = Annotated["Turn", strawberry.lazy("schema.turns")]
 
 
@@ -44,6 +47,11 @@ class Message(Node):
     )
     turn = strawberry.field(
         resolver=resolve.message_turn, graphql_type=ATurn | None, description="The turn that asked or made it."
+    )
+    sources = strawberry.field(
+        resolver=resolve_search.message_sources,
+        graphql_type=list[ARetrieval],
+        description="What the model was given from the workspace's knowledge to make it, the best first.",
     )
 
     @classmethod

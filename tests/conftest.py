@@ -124,13 +124,14 @@ def process(workspace: models.Workspace) -> MakeTalk:
     async def start(provider: ScriptedProvider | None = None, **options: Any) -> AsyncIterator[Talk]:
         provider = provider or ScriptedProvider()
         engine, log, keys = Engine({"scripted": provider}), TurnLog(), Keys()
-        turns = Turns(engine, log, Options(**options))
+        retrieval = Retrieval(EMBEDDERS)
+        turns = Turns(engine, log, Options(**options), retrieval=retrieval)
         housekeeping = Housekeeping(turns, keys)
         log.open()
         housekeeping.open()
         try:
             await asyncio.wait_for(housekeeping.listening(), 5)
-            yield Talk(turns, housekeeping, keys, provider, Retrieval(EMBEDDERS), Ingestion(EMBEDDERS))
+            yield Talk(turns, housekeeping, keys, provider, retrieval, Ingestion(EMBEDDERS))
         finally:
             await turns.close()
             await housekeeping.close()

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import models
 from domain.agents import Sampling
-from domain.identity import Principal
+from domain.identity import Principal, Scope
 from domain.retrieval import Retrieval
 from domain.turns.beginning import Ask, begin
 from domain.turns.events import TurnEvent, TurnOutcome
@@ -133,6 +133,8 @@ class Turns:
             raise NotConfigured(self.options.problems[0])
         if len(ask.text) > self.options.question_characters:
             raise Invalid("text", f"must not be longer than {self.options.question_characters:,} characters")
+        if ask.knowledge is not None:
+            principal.require(Scope.KNOWLEDGE_READ)
         begun = await begin(
             principal,
             ask,
