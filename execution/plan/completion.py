@@ -131,7 +131,9 @@ def _list(field: Field, kind: GraphQLList[Any], projector: Projector) -> Complet
             if value is None or value is Undefined:
                 return None
             if streamed or not is_iterable(value) or hasattr(value, "__aiter__"):
-                return run.core.complete_value(kind, field.details, info or _info(run, field, path), path, value, None)
+                return run.core.complete_value(
+                    kind, field.details, info or _type_info(run, field, path), path, value, None
+                )
         return items(run, iter(value), path, info)
 
     def items(run: Run, values: Iterator[Any], path: Path, info: Info | None) -> Any:
@@ -176,12 +178,12 @@ def _remaining(values: Iterator[Any]) -> list[Awaitable[Any]]:
         return []
 
 
-def _info(run: Run, field: Field, path: Path) -> Info:
+def _type_info(run: Run, field: Field, path: Path) -> Info:
     place: Path | None = path
     while place and isinstance(place.key, int):
         place = place.prev
     assert place
-    return run.info(field, place)
+    return run.type_info(field, place)
 
 
 def _each_composite(
@@ -233,8 +235,12 @@ def _each_abstract(field: Field, kind: GraphQLAbstractType, projector: Projector
     def named(run: Run, value: Any, path: Path | None, index: int | None, info: Info | None, name: Any) -> Any:
         each_of_type = known.get(name) if isinstance(name, str) else None
         if each_of_type is None:
-            # Raises for everything that is not the name of a type that can be had here.
-            actual = run.core.ensure_valid_runtime_type(name, kind, field.details, info, value)  # type: ignore[arg-type]
+            schema = run.surroundings.schema
+            actual = schema.get_type(name) if isinstance(name, str) else None
+            if not (isinstance(actual, GraphQLObjectType) and schema.is_sub_type(kind, actual)):
+                assert info
+                # Raises, and knows every reason to.
+                actual = run.core.ensure_valid_runtime_type(name, kind, field.details, info, value)
             each_of_type = known[name] = _each_object(field, actual, projector)
         return each_of_type(run, value, path, index, info)
 

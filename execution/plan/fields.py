@@ -93,9 +93,9 @@ def finisher(field: Field, complete: Complete, *, lenient: bool) -> Finish:
     def finish(run: Run, path: Path | None, index: int | None, value: Any) -> Any:
         here: Path = _new(Path, (at(path, index), key, typename))
         try:
-            info = run.info(field, here) if info_wanted else None
+            info = run.type_info(field, here) if info_wanted else None
             if lenient and callable(value):
-                value = value(info or run.info(field, here))
+                value = value(run.info(field, here))
             if awaits(value):
                 return awaited(run, value, complete, field, kind, here, info)
             done = complete(run, value, here, info)

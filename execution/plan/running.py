@@ -120,23 +120,27 @@ class Run:
         return self._context
 
     def info(self, field: Field, path: Path) -> Info:
-        suffix = self._suffix
-        if suffix is None:
-            around = self.surroundings
-            suffix = self._suffix = (
-                around.schema,
-                around.fragment_definitions,
-                self.root,
-                around.operation,
-                self.variables,
-                self.context,
-                is_awaitable,
-                None,
-                _HELPERS,
-            )
-        # Half the price of calling the named tuple, and paid for every resolver of every row.
-        info: Info = _new(GraphQLResolveInfo, (*field.prefix, path, *suffix))
-        return info
+        if self._suffix is None:
+            self._suffix = self._surround(self.context)
+        return _info(field, path, self._suffix)
+
+    def type_info(self, field: Field, path: Path) -> Info:
+        """For telling types apart, which is no reason to make new data loaders."""
+        return _info(field, path, self._suffix or self._surround(self._context))
+
+    def _surround(self, context: Any) -> tuple[Any, ...]:
+        around = self.surroundings
+        return (
+            around.schema,
+            around.fragment_definitions,
+            self.root,
+            around.operation,
+            self.variables,
+            context,
+            is_awaitable,
+            None,
+            _HELPERS,
+        )
 
     @property
     def core(self) -> "CoreExecutor[None]":
@@ -182,6 +186,12 @@ class Run:
         if self._errors is None:
             self._errors = CollectedErrors()
         return self._errors
+
+
+def _info(field: Field, path: Path, suffix: tuple[Any, ...]) -> Info:
+    # Half the price of calling the named tuple, and paid for every resolver of every row.
+    info: Info = _new(GraphQLResolveInfo, (*field.prefix, path, *suffix))
+    return info
 
 
 def at(path: Path | None, index: int | None) -> Path:

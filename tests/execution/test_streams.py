@@ -39,6 +39,11 @@ class Tick:
         return 1
 
 
+@strawberry.type
+class Tock:
+    time: str
+
+
 async def lost() -> None:
     """Waits for something that somebody else cancels."""
     other = asyncio.ensure_future(asyncio.Event().wait())
@@ -92,6 +97,11 @@ class Subscription:
             closed.append("ticks")
 
     @strawberry.subscription
+    async def either(self) -> AsyncGenerator[Tick | Tock, None]:
+        yield Tick(number=1)
+        yield Tock(time="noon")
+
+    @strawberry.subscription
     async def loses(self) -> AsyncGenerator[int, None]:
         yield 1
         await lost()
@@ -137,6 +147,15 @@ async def test_loaders_that_no_event_asks_for_are_not_made() -> None:
 
     await everything("subscription { ticks { number } }", context=context)
 
+    assert context.renewed == 0
+
+
+async def test_telling_events_apart_takes_no_loaders() -> None:
+    context = Context()
+
+    results = await everything("subscription { either { ... on Tick { number } } }", context=context)
+
+    assert [result.data for result in results] == [{"either": {"number": 1}}, {"either": {}}]
     assert context.renewed == 0
 
 
