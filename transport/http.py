@@ -10,9 +10,11 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from errors import PlatformError
 from execution import Executor, Operation, OperationKind, Refused, Request, Result
 from execution.departure import Departed, while_present
 from execution.encoding import encode
+from execution.errors import cause_of
 from transport import body, multipart, origins, resume, uploads
 from transport.negotiation import EVENTS, GRAPHQL, JSON, MULTIPART, Accept, parse_accept
 from transport.options import HTTPProfile, TransportOptions
@@ -164,6 +166,9 @@ class Exchange:
         media_type, profile = self.accept.single() or JSON, self.way_in.options.http_profile
         status = 200
         if result.refused is not None:
+            if result.causes and isinstance(cause := cause_of(result.causes[0]), PlatformError):
+                # Not the document is at fault but who asks, or how often.
+                raise cause
             status = status_of(result.refused, media_type, profile)
         elif result.errors and media_type == GRAPHQL and profile is HTTPProfile.DRAFT_2026:
             status = 294

@@ -1,6 +1,7 @@
 """A request that ends before anything ran: the status it gets, and a body in GraphQL's own shape."""
 
 from collections.abc import Mapping
+from math import ceil
 from typing import Any  # Formatted errors are JSON.
 
 from graphql import GraphQLError
@@ -67,7 +68,7 @@ def rejected(problem: Exception, media_type: str | None, profile: HTTPProfile) -
         if status == 401:
             headers["www-authenticate"] = "Bearer"
         if isinstance(problem, LimitReached | Unavailable) and problem.retry_after_seconds is not None:
-            headers["retry-after"] = str(max(1, round(problem.retry_after_seconds)))
+            headers["retry-after"] = str(max(1, ceil(problem.retry_after_seconds)))
     return answer(encode({"errors": as_errors(problem)}), media_type, status, headers)
 
 

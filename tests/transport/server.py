@@ -57,7 +57,9 @@ class Served:
 
 
 @contextlib.asynccontextmanager
-async def served(options: TransportOptions | None = None, **config: Any) -> AsyncIterator[Served]:
+async def served(
+    options: TransportOptions | None = None, *, executor: Executor | None = None, **config: Any
+) -> AsyncIterator[Served]:
     revoked = set[str]()
 
     async def open_context(connection: HTTPConnection, key: str | None) -> toy.Context:
@@ -67,7 +69,7 @@ async def served(options: TransportOptions | None = None, **config: Any) -> Asyn
         return toy.Context(key, serving.stage)
 
     app = GraphQLApp(
-        Executor(toy.schema),
+        executor or Executor(toy.schema),
         open_context,
         options,
         still_valid=lambda context: context.principal not in revoked,

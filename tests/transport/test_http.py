@@ -5,6 +5,9 @@ from typing import Any
 import httpx
 import pytest
 
+from errors import LimitReached
+from execution import Executor
+from tests.transport import toy
 from tests.transport.server import Served, served
 from transport import CORS, HTTPProfile, TransportOptions
 
@@ -213,6 +216,17 @@ class TestRequests:
         response = await post(client, server, "{ echo(value: 123456789012345678901234567890) }")
 
         assert response.text == '{"data":{"echo":123456789012345678901234567890}}'
+
+    @pytest.mark.parametrize("accept", [JSON, GRAPHQL])
+    async def test_an_allowance_that_is_used_up_is_429(self, client: Client, accept: str) -> None:
+        def spend(context: object, cost: int) -> None:
+            raise LimitReached("Your allowance", retry_after_seconds=7.2)
+
+        async with served(executor=Executor(toy.schema, spend=spend)) as server:
+            response = await post(client, server, "{ hello }", accept=accept)
+
+        assert (response.status_code, response.headers["retry-after"]) == (429, "8")
+        assert messages(response) == ["Your allowance is used up."]
 
     async def test_a_wrong_key_is_401(self, client: Client, server: Served) -> None:
         response = await client.post(server.url, json={"query": "{ hello }"}, headers={"authorization": "Bearer wrong"})
