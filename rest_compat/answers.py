@@ -44,7 +44,7 @@ async def run(prepared: Prepared, exchange: Exchange, variables: Mapping[str, An
             result = await prepared.executor.run(prepared.operation, variables, context)
     else:
         result = await prepared.executor.run(prepared.operation, variables, context)
-    return settled(result, exchange.path, prepared.endpoint.name)
+    return settled(result)
 
 
 async def answer_json(prepared: Prepared, exchange: Exchange, variables: Mapping[str, Any], context: Any) -> None:

@@ -105,14 +105,14 @@ class RestApp:
             await self._refuse(exchange, error)
 
     async def _refuse(self, exchange: Exchange, error: Exception) -> None:
-        await exchange.refuse(failure_of(error, exchange.path, exchange.operation))
+        await exchange.refuse(failure_of(error, exchange))
 
 
 async def _answer(junction: Junction, exchange: Exchange, context: Any, payload: Payload) -> None:
     incoming = Incoming(exchange.connection, exchange.parameters, payload)
     branch = junction.choose(incoming)
     prepared = branch.prepared
-    exchange.operation = prepared.endpoint.name
+    exchange.endpoint = prepared.endpoint
     variables = bind(prepared.endpoint.bindings, incoming)
     if exchange.headless and prepared.operation.kind is not OperationKind.QUERY:
         # A HEAD asks what a GET would be like; it must not do what the GET does.

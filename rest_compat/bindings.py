@@ -1,7 +1,7 @@
 """How a request's parts become the variables of an operation."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any  # Request values are open JSON.
 
@@ -14,7 +14,7 @@ from rest_compat.incoming import MISSING, Incoming
 from rest_compat.values import Reader
 from rest_compat.vocabulary import Limits, Place, Source
 
-__all__ = ["Binding", "bind"]
+__all__ = ["Binding", "as_called", "bind"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,8 @@ class Binding:
     read_text: Reader
     default: object = None
     description: str | None = None
+    # The arguments it goes to, down to fields of input objects: `input.knowledge.top`.
+    targets: tuple[str, ...] = ()
 
     @property
     def is_list(self) -> bool:
@@ -97,6 +99,27 @@ def _is_upload(raw: Any) -> bool:
 
 def caller_name(source: Source) -> str:
     return "The body" if source.name in ("*", "") or source.place is Place.RAW else source.name
+
+
+def as_called(problem: Invalid, bindings: Sequence[Binding]) -> Invalid:
+    """The problem under the caller's own name, where the rules know the field under the graph's."""
+    matching = [
+        (name, caller_name(binding.sources[0]))
+        for binding in bindings
+        for target in binding.targets
+        for name in _endings(target)
+        if problem.field == name or problem.field.startswith((f"{name}.", f"{name}["))
+    ]
+    if not matching:
+        return problem
+    name, called = max(matching, key=lambda match: len(match[0]))
+    return Invalid(called + problem.field[len(name) :], problem.problem)
+
+
+def _endings(path: str) -> Iterator[str]:
+    """`a.b.c`, `b.c` and `c`: rules name a field from wherever they stand."""
+    steps = path.split(".")
+    return (".".join(steps[start:]) for start in range(len(steps)))
 
 
 def _check(value: Any, limits: Limits, name: str) -> None:

@@ -9,7 +9,6 @@ from typing import Any  # JSON is open by nature.
 from starlette.requests import HTTPConnection
 
 from errors import PlatformError
-from rest_compat.errors import status_of
 
 __all__ = ["Cors", "Dialect", "EventNames", "EventStream", "Failure", "Frame", "Page", "Refusal", "bearer_key"]
 
@@ -25,10 +24,6 @@ class Failure:
     facts: Mapping[str, object] = field(default_factory=dict)
     operation: str | None = None
     error: PlatformError | None = None
-
-    @classmethod
-    def of(cls, error: PlatformError, *, path: str, operation: str | None = None) -> "Failure":
-        return cls(error.code, str(error), status_of(error.code), path, error.facts, operation, error)
 
 
 @dataclass(frozen=True, slots=True)

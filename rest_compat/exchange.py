@@ -8,6 +8,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 
 from execution.encoding import encode
+from rest_compat.compiler import Endpoint
 from rest_compat.dialect import Dialect, Failure
 from rest_compat.errors import WrongMethod
 
@@ -35,12 +36,16 @@ class Exchange:
     dialect: Dialect
     path: str
     parameters: Mapping[str, str] = field(default_factory=dict)
-    operation: str | None = None
+    endpoint: Endpoint | None = None
     started: bool = False
     connection: HTTPConnection = field(init=False)
 
     def __post_init__(self) -> None:
         self.connection = HTTPConnection(self.scope)
+
+    @property
+    def operation(self) -> str | None:
+        return self.endpoint.name if self.endpoint else None
 
     @property
     def headless(self) -> bool:

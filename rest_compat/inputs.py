@@ -43,10 +43,14 @@ def read_bindings(
     mistakes: Mistakes,
 ) -> tuple[Binding, ...]:
     bindings = []
-    described = _descriptions(operation, schema)
+    uses = _Uses(operation, schema)
     for variable in operation.variable_definitions or ():
         binding = _binding(variable, route, parameters, dialect, schema, mistakes)
-        binding = replace(binding, description=binding.description or described.get(binding.variable))
+        binding = replace(
+            binding,
+            description=binding.description or uses.descriptions.get(binding.variable),
+            targets=tuple(uses.targets.get(binding.variable, ())),
+        )
         _check_sources(variable, binding, route, parameters, mistakes)
         bindings.append(binding)
     _check_parameters(bindings, route, parameters, dialect, mistakes)
@@ -97,6 +101,8 @@ def _check_sources(
             mistakes.at(variable, f"The path {route.path} has no parameter {source.name!r}.{hint}")
         if source.place in PAYLOADS and route.method == "GET":
             mistakes.at(variable, f"${binding.variable} wants the body, and a GET has none.")
+        if source.separator is not None and not (source.place is Place.BODY and binding.is_list):
+            mistakes.at(variable, f"A separator is for a list in the JSON body, which ${binding.variable} is not.")
 
 
 def _check_parameters(
@@ -116,29 +122,35 @@ def _check_payload(bindings: Sequence[Binding], route: Route, mistakes: Mistakes
         mistakes.at(route.node, f"A request has one body; {words} cannot both be read from it.")
 
 
-def _descriptions(operation: OperationDefinitionNode, schema: GraphQLSchema) -> dict[str, str]:
-    """What the graph says of the arguments and input fields that the variables go to."""
-    type_info = TypeInfo(schema)
-    reader = _DescriptionReader(type_info)
-    visit(operation, TypeInfoVisitor(type_info, reader))
-    return reader.found
+class _Uses(Visitor):
+    """Where the variables go, and what the graph says of the arguments and input fields that take them."""
 
-
-class _DescriptionReader(Visitor):
-    def __init__(self, type_info: TypeInfo) -> None:
+    def __init__(self, operation: OperationDefinitionNode, schema: GraphQLSchema) -> None:
         super().__init__()
-        self.found: dict[str, str] = {}
-        self._type_info = type_info
+        self.descriptions: dict[str, str] = {}
+        self.targets: dict[str, list[str]] = {}
+        self._path: list[str] = []
+        self._type_info = TypeInfo(schema)
+        visit(operation, TypeInfoVisitor(self._type_info, self))
 
     def enter_argument(self, node: ArgumentNode, *_: object) -> None:
+        self._path = [node.name.value]
         argument = self._type_info.get_argument()
-        if isinstance(node.value, VariableNode) and argument and argument.description:
-            self.found.setdefault(node.value.name.value, argument.description)
+        self._note(node, argument.description if argument else None)
 
     def enter_object_field(self, node: ObjectFieldNode, *_: object) -> None:
+        self._path.append(node.name.value)
         parent = self._type_info.get_parent_input_type()
         holder = get_named_type(parent) if parent else None
-        if isinstance(node.value, VariableNode) and isinstance(holder, GraphQLInputObjectType):
-            field = holder.fields.get(node.name.value)
-            if field and field.description:
-                self.found.setdefault(node.value.name.value, field.description)
+        field = holder.fields.get(node.name.value) if isinstance(holder, GraphQLInputObjectType) else None
+        self._note(node, field.description if field else None)
+
+    def leave_object_field(self, *_: object) -> None:
+        self._path.pop()
+
+    def _note(self, node: ArgumentNode | ObjectFieldNode, description: str | None) -> None:
+        if isinstance(node.value, VariableNode):
+            name = node.value.name.value
+            self.targets.setdefault(name, []).append(".".join(self._path))
+            if description:
+                self.descriptions.setdefault(name, description)

@@ -32,7 +32,7 @@ async def answer_events(
             await _pump(prepared, exchange, variables, context, framer, presence)
         except Exception as error:
             # The end of the line: what failed is logged or told, and the client is never left without an end.
-            failure = failure_of(error, exchange.path, prepared.endpoint.name)
+            failure = failure_of(error, exchange)
             if not exchange.started:
                 presence.end()
                 await exchange.refuse(failure)
@@ -55,7 +55,7 @@ async def _pump(
     async with aclosing(prepared.executor.stream(prepared.operation, variables, context)) as results:
         async for result in results:
             if result.causes or result.data is None:
-                settled(result, exchange.path, prepared.endpoint.name)
+                settled(result)
             if chunk := framer(result):
                 if not exchange.started:
                     await exchange.start(prepared.endpoint.status, prepared.headers)
@@ -95,7 +95,7 @@ async def _items(
     prepared: Prepared, exchange: Exchange, variables: Mapping[str, Any], context: Any
 ) -> AsyncGenerator[Any, None]:
     result = await prepared.executor.run(prepared.operation, variables, context)
-    data = settled(result, exchange.path, prepared.endpoint.name)
+    data = settled(result)
     for item in data if prepared.shaper is None else prepared.shaper(data):
         yield item
 
@@ -105,5 +105,5 @@ async def _events(
 ) -> AsyncGenerator[Any, None]:
     async with aclosing(prepared.executor.stream(prepared.operation, variables, context)) as results:
         async for result in results:
-            data = settled(result, exchange.path, prepared.endpoint.name)
+            data = settled(result)
             yield data if prepared.shaper is None else prepared.shaper(data)

@@ -246,6 +246,8 @@ class Mutation:
     ) -> ReplyPayload:
         if conversation_id == "missing":
             raise NotFound("conversation", conversation_id)
+        if text == "long":
+            raise Invalid("text", "must not be that long")
         if text == "fail":
             raise ProviderFailed("openai", "Rate limit exceeded")
         info.context.stage.seen.append(external_user)
