@@ -1,6 +1,6 @@
 """The table of contents of the system: what is served where, and from what it is put together."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +18,7 @@ from app.settings import Settings
 from app.watch import Watch
 from errors import PlatformError
 from execution import Executor
+from execution.allowance import Allowance
 from execution.limits import Limits
 from execution.persisted import read_manifest
 from resolvers.context import Context
@@ -151,18 +152,34 @@ def _executor(settings: Settings) -> Executor:
         trusted=known,
         only_trusted=settings.trusted_documents_only,
         tell_cost=settings.graphql_tell_cost,
+        spend=_allowance(settings),
     )
+
+
+def _allowance(settings: Settings) -> Allowance | None:
+    if not settings.graphql_allowance:
+        return None
+    return Allowance(_payer, most=settings.graphql_allowance, per_second=settings.graphql_allowance_per_second)
+
+
+def _payer(context: Context) -> Hashable:
+    return context.principal.key_id or context.principal.kind
 
 
 def _limits(settings: Settings) -> Limits:
     return Limits(
+        page_size=settings.graphql_page_size,
         depth=settings.graphql_depth,
         cost=settings.graphql_cost,
         tokens=settings.graphql_tokens,
+        fields=settings.graphql_fields,
         aliases=settings.graphql_aliases,
-        page_size=settings.graphql_page_size,
+        directives=settings.graphql_directives,
+        root_fields=settings.graphql_root_fields,
         introspection=settings.graphql_introspection,
         suggestions=settings.graphql_introspection,
+        query_seconds=settings.graphql_query_timeout_seconds,
+        event_seconds=settings.graphql_event_timeout_seconds,
         # A plain answer takes as long as its turn does.
         mutation_seconds=settings.turn_timeout_seconds + 30,
     )

@@ -73,13 +73,21 @@ class Settings(BaseSettings):
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     graphql_http_profile: Literal["stable", "2026-draft"] = "stable"
     graphql_introspection: bool = True
-    graphql_depth: int = 15
-    graphql_cost: int = 25_000
-    graphql_tokens: int = 5_000
-    graphql_aliases: int = 50
-    graphql_page_size: int = 100
-    graphql_batch_size: int = 0
     graphql_tell_cost: bool = True
+    graphql_batch_size: int = Field(default=0, ge=0)
+    graphql_page_size: int = Field(default=100, ge=1)
+    graphql_depth: int = Field(default=15, ge=1)
+    graphql_cost: int = Field(default=25_000, ge=1)
+    graphql_tokens: int = Field(default=5_000, ge=1)
+    graphql_fields: int = Field(default=2_500, ge=1)
+    graphql_aliases: int = Field(default=50, ge=0)
+    graphql_directives: int = Field(default=50, ge=0)
+    graphql_root_fields: int = Field(default=25, ge=1)
+    graphql_query_timeout_seconds: float = Field(default=30, gt=0)
+    graphql_event_timeout_seconds: float = Field(default=15, gt=0)
+    # What each key may spend on cost: this much at once, and so much more every second. 0 is without end.
+    graphql_allowance: int = Field(default=0, ge=0)
+    graphql_allowance_per_second: int = Field(default=1_000, ge=1)
     trusted_documents: Path | None = None
     trusted_documents_only: bool = False
 
