@@ -6,7 +6,7 @@ process, so behind a balancer the requests of one client have to reach the same 
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, suppress
 from secrets import token_urlsafe
 from typing import Any  # A context is the app's own.
 
@@ -20,6 +20,7 @@ from execution.departure import Departed, while_present
 from execution.encoding import encode
 from transport import http
 from transport.negotiation import EVENTS, parse_accept
+from transport.options import TransportOptions
 from transport.refusals import Rejected, rejected
 from transport.sse import shared_event_stream
 from transport.streams import StreamedAnswer, failure
@@ -62,7 +63,7 @@ class Reservations:
             case "DELETE":
                 return self.stop(self.find(token), connection.query_params.get("operationId"))
             case "GET" | "POST":
-                return await self.start(self.find(token), connection, receive)
+                return await self.start(token, connection, receive)
         raise Rejected(405, "Reserve by PUT, open by GET, ask by POST, stop by DELETE.", headers={"allow": _METHODS})
 
     def find(self, token: str | None) -> "_Reservation":
@@ -97,22 +98,17 @@ class Reservations:
             del self.reserved[token]
             await reservation.stopped()
 
-    async def start(self, reservation: "_Reservation", connection: HTTPConnection, receive: Receive) -> Response:
-        method = connection.scope["method"]
+    async def start(self, token: str | None, connection: HTTPConnection, receive: Receive) -> Response:
+        self.find(token)
         async with AsyncExitStack() as stack:
             request = await http.read(connection, receive, self.way_in.options, stack)
             if isinstance(request, list):
                 raise Rejected(400, "Send one request at a time to a shared stream.")
-            id = request.extensions.get("operationId")
-            if not isinstance(id, str) or not id:
-                raise Rejected(400, "Name the operation in `extensions.operationId`.")
-            if id in reservation.operations:
-                raise Rejected(409, f"An operation {id!r} is running on this stream already.")
-            if len(reservation.operations) >= self.way_in.options.operations_per_socket:
-                raise LimitReached("This stream's share of operations")
-            context = await self.way_in.open_context(connection, None)
-            operation = http.prepare(self.way_in.executor, request, method)
-            reservation.start(id, operation, request, context, stack.pop_all())
+            async with while_present(receive):
+                context = await self.way_in.open_context(connection, None)
+            operation = http.prepare(self.way_in.executor, request, connection.scope["method"])
+            # Looked up once more: the stream may have ended while we waited, and from here on we do not.
+            self.find(token).start(operation, request, context, stack, self.way_in.options)
         return Response(status_code=202)
 
     def stop(self, reservation: "_Reservation", id: str | None) -> Response:
@@ -131,32 +127,43 @@ class _Reservation:
         self.operations: dict[str, asyncio.Task[None]] = {}
         self.running: set[asyncio.Task[None]] = set()
 
-    def start(self, id: str, operation: Operation, request: Request, context: Any, files: AsyncExitStack) -> None:
-        task = asyncio.create_task(self.operate(id, operation, request, context, files))
+    def start(
+        self, operation: Operation, request: Request, context: Any, files: AsyncExitStack, options: TransportOptions
+    ) -> None:
+        id = request.extensions.get("operationId")
+        if not isinstance(id, str) or not id:
+            raise Rejected(400, "Name the operation in `extensions.operationId`.")
+        if id in self.operations:
+            raise Rejected(409, f"An operation {id!r} is running on this stream already.")
+        if len(self.running) >= options.operations_per_socket:
+            raise LimitReached("This stream's share of operations")
+        results = self.executor.stream(operation, request.variables, context)
+        task = asyncio.create_task(self.operate(id, results, files.pop_all()))
         self.operations[id] = task
         self.running.add(task)
         task.add_done_callback(self.running.discard)
 
-    async def operate(
-        self, id: str, operation: Operation, request: Request, context: Any, files: AsyncExitStack
-    ) -> None:
-        async with files:
+    async def operate(self, id: str, results: AsyncGenerator[Result, None], files: AsyncExitStack) -> None:
+        async with files, aclosing(results):
             # Nothing is kept for a stream that is not open yet; the operation waits instead.
             await self.opened.wait()
-            assert self.answer is not None
-            write = self.answer.write
-            head = b'event: next\ndata: {"id":%b,"payload":' % encode(id)
-            try:
-                async with aclosing(self.executor.stream(operation, request.variables, context)) as results:
-                    async for result in results:
-                        await write(head + result.encode() + b"}\n\n")
-            except Departed:
-                return
-            except Exception as problem:  # Ends this operation and no other; masked and logged in there.
-                await write(head + failure(problem).encode() + b"}\n\n")
-            if self.operations.get(id) is asyncio.current_task():
-                del self.operations[id]
-                await write(b'event: complete\ndata: {"id":%b}\n\n' % encode(id))
+            with suppress(Departed):
+                await self.write(id, results)
+
+    async def write(self, id: str, results: AsyncGenerator[Result, None]) -> None:
+        assert self.answer is not None
+        write = self.answer.write
+        head = b'event: next\ndata: {"id":%b,"payload":' % encode(id)
+        try:
+            async for result in results:
+                await write(head + result.encode() + b"}\n\n")
+        except Departed:
+            raise
+        except Exception as problem:  # Ends this operation and no other; masked and logged in there.
+            await write(head + failure(problem).encode() + b"}\n\n")
+        if self.operations.get(id) is asyncio.current_task():
+            del self.operations[id]
+            await write(b'event: complete\ndata: {"id":%b}\n\n' % encode(id))
 
     async def hold(self) -> AsyncGenerator[Result, None]:
         """No results: those are written by the operations, as long as this goes on."""

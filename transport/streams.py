@@ -84,6 +84,8 @@ class StreamedAnswer:
         self.pulse.add(self)
 
     async def write(self, piece: bytes) -> None:
+        if self.task is None:
+            raise Departed
         self.quiet = False
         await self.transmit({"type": "http.response.body", "body": piece, "more_body": True})
         self.pieces += 1
@@ -101,9 +103,8 @@ class StreamedAnswer:
         self.pulse.discard(self)
 
     async def beat(self) -> None:
-        if self.task is not None:
-            with suppress(Departed):
-                await self.write(self.framing.heartbeat)
+        with suppress(Departed):
+            await self.write(self.framing.heartbeat)
 
     async def revoke(self) -> None:
         self.end(self.last_words(Unauthenticated("The key of this stream is no longer valid")))
