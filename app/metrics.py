@@ -4,13 +4,24 @@ import os
 from collections.abc import Callable
 
 from prometheus_client import CONTENT_TYPE_LATEST as MEDIA_TYPE
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from domain.turns import TurnOutcome
 from engine import Listener
 
 __all__ = ["LISTENER", "MEDIA_TYPE", "OPEN_STREAMS", "REQUESTS", "SECONDS", "exposition", "observe", "turn_ended"]
+
+# Twice as many lines that say when each series began tell nobody anything.
+disable_created_metrics()
 
 REQUESTS = Counter("palaver_requests_total", "HTTP requests answered.", ["api", "method", "status"])
 SECONDS = Histogram(

@@ -39,7 +39,7 @@ async def create(
 ) -> tuple[models.ApiKey, str]:
     """The row, and the key itself: this is the only time that anybody sees it."""
     if kind in (KeyKind.PAK, KeyKind.AAK) and not domains:
-        raise Invalid("domain", "must be given: a key that pages carry works only for the domains it names")
+        raise Invalid("domains", "must be given: a key that pages carry works only for the domains it names")
     if kind is KeyKind.SSK and not source:
         raise Invalid("source", "must be given: a sync key belongs to one source")
     if expires_days is not None and expires_days < 1:
