@@ -70,6 +70,7 @@ def _with_cors(app: ASGIApp, cors: CORS) -> ASGIApp:
             "x-graphql-event-stream-token",
             *PREFLIGHT_HEADERS,
         ),
+        expose_headers=("retry-after", "x-request-id"),
         allow_credentials=cors.credentials,
         max_age=cors.max_age_seconds,
     )

@@ -1,6 +1,8 @@
 """From the bytes of an HTTP request to the GraphQL requests in it."""
 
+from asyncio import timeout
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 import orjson
 from starlette.datastructures import Headers
@@ -13,6 +15,15 @@ from transport.options import HTTPProfile, TransportOptions
 from transport.refusals import Rejected
 
 __all__ = ["check_type", "chunks", "ill_formed", "parse", "read", "read_query_string", "read_request", "read_requests"]
+
+
+@asynccontextmanager
+async def arriving(seconds: float) -> AsyncIterator[None]:
+    try:
+        async with timeout(seconds):
+            yield
+    except TimeoutError as exc:
+        raise Rejected(408, f"The body did not arrive within {seconds:g} seconds.") from exc
 
 
 async def chunks(receive: Receive, headers: Headers, limit: int) -> AsyncIterator[bytes]:
@@ -38,8 +49,9 @@ def too_large(limit: int) -> Rejected:
     return Rejected(413, f"The body is larger than {limit:,} bytes.")
 
 
-async def read(receive: Receive, headers: Headers, limit: int) -> bytes:
-    return b"".join([chunk async for chunk in chunks(receive, headers, limit)])
+async def read(receive: Receive, headers: Headers, options: TransportOptions) -> bytes:
+    async with arriving(options.body_seconds):
+        return b"".join([chunk async for chunk in chunks(receive, headers, options.body_bytes)])
 
 
 def check_type(headers: Headers) -> str:

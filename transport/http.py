@@ -72,7 +72,7 @@ async def read(
             raise Rejected(403, _FORGEABLE)
         return body.read_query_string(connection.query_params, options)
     if body.check_type(headers) == JSON:
-        return body.read_requests(body.parse(await body.read(receive, headers, options.body_bytes)), options)
+        return body.read_requests(body.parse(await body.read(receive, headers, options)), options)
     if options.csrf_prevention and not origins.preflighted(headers):
         raise Rejected(403, _FORGEABLE)
     return await stack.enter_async_context(uploads.received(receive, headers, options))

@@ -34,12 +34,15 @@ class TransportOptions:
     csrf_prevention: bool = True
 
     body_bytes: int = 1_000_000
+    # A body may take its time to arrive, but not hold a connection for ever.
+    body_seconds: float = 30
     # Requests in one HTTP body; 0 refuses arrays.
     batch_size: int = 0
 
     upload_file_bytes: int = 50_000_000
     upload_total_bytes: int = 100_000_000
     upload_files: int = 10
+    upload_seconds: float = 600
 
     message_bytes: int = 1_000_000
     operations_per_socket: int = 100

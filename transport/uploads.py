@@ -1,5 +1,6 @@
 """Files by the GraphQL multipart request specification: `operations`, then `map`, then the files, straight to disk."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,6 +21,9 @@ from transport.refusals import Rejected
 
 __all__ = ["received"]
 
+# It warns of every form that is not well-formed, and strangers could fill the log with those.
+logging.getLogger("python_multipart").setLevel(logging.ERROR)
+
 _FIELDS = ("operations", "map")
 
 # One file may stand in several places, but not in thousands.
@@ -39,9 +43,10 @@ async def received(
         try:
             parser = MultipartParser(boundary, form.callbacks())
             limit = options.upload_total_bytes + len(_FIELDS) * options.body_bytes
-            async for chunk in body.chunks(receive, headers, limit):
-                # Writing a chunk is a copy into the page cache; a thread for each would cost more than it saves.
-                parser.write(chunk)
+            async with body.arriving(options.upload_seconds):
+                async for chunk in body.chunks(receive, headers, limit):
+                    # Writing a chunk is a copy into the page cache; a thread for each would cost more than it saves.
+                    parser.write(chunk)
         except FormParserError as exc:
             raise Rejected(400, "The form is not well-formed multipart.") from exc
         finally:

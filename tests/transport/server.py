@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,3 +95,13 @@ async def served(
         server.stopping.set()
         serving.stage.go.set()
         await running
+
+
+async def settled(count: Callable[[], int]) -> int:
+    """The count once it has stood still over many turns of the loop."""
+    seen, still = -1, 0
+    while still < 200:
+        await asyncio.sleep(0)
+        still = still + 1 if count() == seen and seen > 0 else 0
+        seen = count()
+    return seen

@@ -1,6 +1,7 @@
 """Whatever comes in, a GraphQL client can read what goes out, and it is never our fault."""
 
 import asyncio
+import contextlib
 import json
 from urllib.parse import urlencode
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from starlette.types import Message, Scope
 
 from tests.transport.server import Served
+from transport.messages import Malformed, key_in, read_message
 
 KINDS = st.sampled_from(
     [
@@ -69,6 +71,8 @@ def as_query_string(value: dict[str, object]) -> bytes:
 
 
 QUERY_STRINGS = st.builds(as_query_string, REQUESTS)
+
+TYPES = st.sampled_from(["connection_init", "subscribe", "complete", "ping", "pong"])
 
 exploring = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -134,3 +138,14 @@ async def test_in_a_query_string(server: Served, query: bytes, accept: bytes) ->
 )
 async def test_in_headers(server: Served, method: str, headers: dict[bytes, bytes]) -> None:
     await call(server, method, b"query={hello}", headers, b'{"query":"subscription { count { text } }"}')
+
+
+@exploring
+@given(value=st.dictionaries(st.sampled_from(["type", "id", "payload"]), VALUES) | VALUES | REQUESTS, kind=TYPES)
+def test_in_a_message(value: object, kind: str) -> None:
+    if isinstance(value, dict):
+        value.setdefault("type", kind)
+    with contextlib.suppress(Malformed):
+        message = read_message(json.dumps(value))
+        assert message.type == kind or message.type in json.dumps(value)
+        key_in(message.payload)

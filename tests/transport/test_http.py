@@ -185,6 +185,21 @@ class TestRequests:
         assert (declared.status_code, chunked.status_code) == (413, 413)
         assert messages(declared) == messages(chunked) == ["The body is larger than 1,000 bytes."]
 
+    @pytest.mark.parametrize(
+        ("kind", "start"), [(b"application/json", b"{"), (b"multipart/form-data; boundary=x", b"-")]
+    )
+    async def test_a_body_that_does_not_arrive_is_408(self, kind: bytes, start: bytes) -> None:
+        async with served(TransportOptions(body_seconds=0.05, upload_seconds=0.05)) as server:
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(
+                b"POST /graphql HTTP/1.1\r\nhost: x\r\nx-graphql-csrf: 1\r\ncontent-type: %b\r\n"
+                b"content-length: 100\r\n\r\n%b" % (kind, start)
+            )
+            status = await reader.readline()
+            writer.close()
+
+        assert status.startswith(b"HTTP/1.1 408 ")
+
     async def test_a_mutation_by_get_is_405(self, client: Client, server: Served) -> None:
         response = await client.get(server.url, params={"query": 'mutation { rename(name: "x") }'})
 

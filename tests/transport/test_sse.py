@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.transport.server import Served, served
+from tests.transport.server import Served, served, settled
 from transport import TransportOptions
 
 Client = httpx.AsyncClient
@@ -194,6 +194,26 @@ class TestStreams:
         # Without `complete`, a client comes back and goes on after the last event it saw.
         assert events == []
 
+    async def test_hold_up_their_source_when_nobody_reads(self, server: Served) -> None:
+        _, writer = await _ask(server, "subscription { endless(size: 100000) }")
+        writer.transport.pause_reading()  # type: ignore[attr-defined]  # a socket's has it
+        produced = await settled(lambda: server.stage.produced)
+        writer.transport.abort()
+        await server.stage.until(lambda stage: stage.ended == 1)
+
+        # What the kernel's buffers on both sides take.
+        assert produced * 100_000 < 20_000_000
+
+    async def test_take_two_tasks_each(self, server: Served) -> None:
+        before = len(asyncio.all_tasks())
+        writers = [(await _ask(server, "subscription { waits }"))[1] for _ in range(20)]
+        await server.stage.until(lambda stage: stage.running == 20)
+
+        assert len(asyncio.all_tasks()) - before <= 2 * 20
+        for writer in writers:
+            writer.transport.abort()
+        await server.stage.until(lambda stage: stage.ended == 20)
+
     @pytest.mark.parametrize("what", ["waits", "endless"])
     async def test_that_are_cut_leave_nothing_behind(
         self, server: Served, what: str, caplog: pytest.LogCaptureFixture
@@ -209,13 +229,18 @@ class TestStreams:
         assert caplog.records == []
 
 
-async def _ask_and_vanish(server: Served, document: str) -> None:
+async def _ask(server: Served, document: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     body = json.dumps({"query": document}).encode()
     writer.write(
         b"POST /graphql HTTP/1.1\r\nhost: x\r\naccept: text/event-stream\r\ncontent-type: application/json\r\n"
         b"content-length: %d\r\n\r\n%b" % (len(body), body)
     )
+    return reader, writer
+
+
+async def _ask_and_vanish(server: Served, document: str) -> None:
+    reader, writer = await _ask(server, document)
     await reader.readuntil(b":\n\n")
     writer.transport.abort()
 

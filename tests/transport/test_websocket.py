@@ -12,7 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
-from tests.transport.server import Served, served
+from tests.transport.server import Served, served, settled
 from transport import CORS, TransportOptions
 
 PROTOCOL = Subprotocol("graphql-transport-ws")
@@ -323,7 +323,7 @@ class TestSlowReaders:
             slow.socket.transport.pause_reading()
             await slow.ask("1", "subscription { endless(size: 100000) }")
             await server.stage.until(lambda stage: stage.running == 1)
-            produced = await _settled(lambda: server.stage.produced)
+            produced = await settled(lambda: server.stage.produced)
             await quick.ask("1", "{ hello }")
             assert (await quick.hear())["type"] == "next"
 
@@ -336,19 +336,21 @@ class TestSlowReaders:
         async with acknowledged(server) as slow:
             slow.socket.transport.pause_reading()
             await slow.ask("1", "subscription { endless(size: 100000) }")
-            await _settled(lambda: server.stage.produced)
+            await settled(lambda: server.stage.produced)
             slow.socket.transport.abort()
             await server.stage.until(lambda stage: stage.running == 0 and stage.ended == 1)
 
 
-async def _settled(count: Callable[[], int]) -> int:
-    """The count once it has stood still over many turns of the loop."""
-    seen, still = -1, 0
-    while still < 200:
-        await asyncio.sleep(0)
-        still = still + 1 if count() == seen and seen > 0 else 0
-        seen = count()
-    return seen
+class TestTasks:
+    async def test_are_one_for_a_socket_and_one_for_an_operation(self, server: Served) -> None:
+        async with acknowledged(server) as client:
+            before = len(asyncio.all_tasks())
+            for id in range(20):
+                await client.ask(str(id), "subscription { waits }")
+            await server.stage.until(lambda stage: stage.running == 20)
+
+            assert len(asyncio.all_tasks()) - before == 20
+        await server.stage.until(lambda stage: stage.ended == 20)
 
 
 class TestKeepalive:
