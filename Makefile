@@ -13,9 +13,9 @@ help:  ## this list
 run: setup  ## everything on this machine: database, model, server
 	@exec $(VENV)/palaver serve $(ARGS)
 
-# The tests run also when a linter complains: one look tells all.
+# The tests run also when a linter complains: one look tells all. They find an npm in .venv where the machine has none.
 test: setup-dev  ## what has to pass before a change is kept
-	@($(CHECK)); checked=$$?; $(VENV)/python -m pytest $(ARGS) && exit $$checked
+	@($(CHECK)); checked=$$?; PATH="$(CURDIR)/$(VENV):$$PATH" $(VENV)/python -m pytest $(ARGS) && exit $$checked
 
 setup web:  ## install and build what has changed, without starting anything
 	@$(PYTHON) -m app.install
