@@ -13,7 +13,7 @@ import models
 from domain.indexing import SWEEP, announce, lock
 from domain.jobs import enqueue
 from domain.storing import NewDocument, Outcome, store
-from errors import Invalid
+from errors import Invalid, NotFound
 from files import Blob
 from knowledge import read
 from models.database import connection, transaction
@@ -155,7 +155,7 @@ def _files_of(wanted: Folder, roots: Sequence[Path]) -> list[Path]:
     path = _allowed(Path(wanted.path).expanduser(), roots)
     if path is None or not path.exists():
         # The same answer: what is outside is nobody's business, not even whether it is there.
-        raise Invalid("path", f"not found: {wanted.path}")
+        raise NotFound("path", wanted.path)
     if path.is_file():
         return [path]
     extensions = tuple(each.lower() for each in (wanted.extensions or _EXTENSIONS))

@@ -208,8 +208,10 @@ async def documents(
     for wanted in _filters(filter):
         found = knowledge_documents.matching(found, wanted)
     column, _, direction = order_by.value.lower().rpartition("_")
+    # What is not indexed yet stands where it came.
+    or_else = "created_at" if column == "indexed_at" else None
     args = PageArgs(first, after, last, before, offset)
-    return await page_in_order(found, args, by=column, descending=direction == "desc", or_else="created_at")
+    return await page_in_order(found, args, by=column, descending=direction == "desc", or_else=or_else)
 
 
 def _filters(filter: KnowledgeDocumentFilter | None) -> list[DocumentFilter]:
