@@ -40,5 +40,10 @@ async def while_present(receive: Receive) -> AsyncIterator[None]:
         if gone and working.uncancel() == 0:
             raise Departed from None
         raise
+    else:
+        if gone:
+            # The work would not be cancelled, but it was still done for nobody.
+            working.uncancel()
+            raise Departed
     finally:
         watcher.cancel()

@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -57,3 +58,36 @@ async def test_being_cancelled_by_somebody_else_is_no_departure() -> None:
 
     with pytest.raises(asyncio.CancelledError):
         await working
+
+
+async def test_leaving_while_somebody_else_cancels_is_theirs_to_see() -> None:
+    client = Client()
+
+    async def work() -> None:
+        async with while_present(client.receive):
+            client.leaves.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                working.cancel()
+
+    working = asyncio.ensure_future(work())
+
+    with pytest.raises(asyncio.CancelledError):
+        await working
+
+
+async def test_work_that_will_not_stop_was_done_for_nobody() -> None:
+    client = Client()
+
+    async def work() -> None:
+        client.leaves.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+    with pytest.raises(Departed):
+        async with while_present(client.receive):
+            await work()
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
