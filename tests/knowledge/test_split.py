@@ -98,7 +98,7 @@ def test_a_passage_names_what_it_stands_under_once() -> None:
 def test_code_is_cut_where_definitions_begin() -> None:
     source = (ROOT / "engine" / "attempts.py").read_text()
 
-    found = cut(source, "attempts.py")
+    found = cut(source, "attempts.py", SplitSizes(1_000, 200))
 
     assert all(len(chunk.text) <= 1_000 for chunk in found)
     assert any(
@@ -150,7 +150,7 @@ def test_long_texts_are_cut_whatever_their_shape(name: str, text: str) -> None:
     found = cut(text, name)
 
     assert found[-1].end >= len(text.rstrip()) - 1
-    assert max(len(chunk.text) for chunk in found) <= 1_000
+    assert max(len(chunk.text) for chunk in found) <= split.SIZES.size
 
 
 def test_cutting_again_gives_the_same_pieces() -> None:
