@@ -7,7 +7,6 @@ from app.settings import Settings
 from engine import Embedder, Patience
 from engine.providers.openai_embeddings import OpenAIEmbedder
 from engine.wordllama import WordLlama
-from errors import NotConfigured
 
 __all__ = ["chosen_embedders"]
 
@@ -17,10 +16,8 @@ _VENDORS = {"api.openai.com": "openai", "api.voyageai.com": "voyage", "api.mistr
 def chosen_embedders(settings: Settings) -> list[Embedder]:
     """The first is what new collections get. The built-in one stays, for collections that began with it."""
     built_in: list[Embedder] = [WordLlama()] if importlib.util.find_spec("wordllama") else []
-    if settings.embedding_base_url is None:
+    if settings.embedding_base_url is None or settings.embedding_model is None:
         return built_in
-    if settings.embedding_model is None:
-        raise NotConfigured("PALAVER_EMBEDDING_BASE_URL needs PALAVER_EMBEDDING_MODEL beside it")
     key = settings.embedding_api_key
     host = urlsplit(settings.embedding_base_url).hostname or ""
     remote = OpenAIEmbedder(

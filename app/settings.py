@@ -115,6 +115,15 @@ class Settings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _embeds_somewhere(self) -> Self:
+        address = urlsplit(self.embedding_base_url or "http://here")
+        if address.scheme not in ("http", "https") or not address.hostname:
+            raise ValueError(f"PALAVER_EMBEDDING_BASE_URL={self.embedding_base_url} is not a web address")
+        if self.embedding_base_url is not None and self.embedding_model is None:
+            raise ValueError("PALAVER_EMBEDDING_BASE_URL needs PALAVER_EMBEDDING_MODEL beside it")
+        return self
+
     @property
     def is_loopback(self) -> bool:
         if self.host == "localhost":
