@@ -11,6 +11,7 @@ from models import IndexState
 from models.database import connection, transaction
 
 __all__ = [
+    "BUILD",
     "CHANNEL",
     "INGEST",
     "REBUILD",
@@ -31,11 +32,13 @@ INGEST = "ingest"
 SWEEP = "sweep"
 # Give the chunks of a collection vectors of another embedder.
 REEMBED = "reembed"
+# Build the index of an embedder's vectors, if it is time for that.
+BUILD = "build"
 # Make every chunk of a sync category anew.
 REBUILD = "rebuild"
 
 # Small enough that a worker that dies loses little, and large enough that the queue is not what takes the time.
-_DOCUMENTS_PER_JOB = 128
+_DOCUMENTS_PER_JOB = 256
 _CHARACTERS_PER_JOB = 400_000
 
 

@@ -16,12 +16,12 @@ from domain.collections import IndexCounts
 from domain.embedders import Embedders
 from domain.identity import Principal
 from domain.importing import Folder
-from domain.indexing import CHANNEL, INGEST, REBUILD, REEMBED, SWEEP, announce
+from domain.indexing import BUILD, CHANNEL, INGEST, REBUILD, REEMBED, SWEEP, announce
 from domain.jobs import Jobs, enqueue
 from domain.notifications import Listener
 from domain.storing import NewDocument, store
 from errors import PlatformError, ProviderRateLimited, ProviderUnavailable, Unavailable
-from knowledge import index, read
+from knowledge import index, read, vector_index
 from knowledge.index import Batch
 from models.database import connection
 
@@ -73,7 +73,7 @@ class Ingestion:
         self._watchers: dict[UUID, set[asyncio.Event]] = {}
         self._listener = Listener({CHANNEL: self._heard}, resumed=self._wake_all)
         self.jobs = Jobs(
-            {INGEST: self.ingest, SWEEP: self.sweep, REEMBED: self.reembed, REBUILD: self.rebuild},
+            {INGEST: self.ingest, SWEEP: self.sweep, REEMBED: self.reembed, REBUILD: self.rebuild, BUILD: self.build},
             at_once=self.options.jobs_at_once,
             takeover_seconds=self.options.takeover_seconds,
         )
@@ -161,6 +161,9 @@ class Ingestion:
                 await self._ingest(batch, is_last_try=is_last_try)
             finally:
                 await self._announce(batch.collection_id)
+            if await vector_index.is_due(batch.embedder_id):
+                async with connection() as bare:
+                    await enqueue(bare, BUILD, [batch.embedder_id.bytes])
 
     async def _ingest(self, batch: Batch, *, is_last_try: bool) -> None:
         try:
@@ -199,6 +202,11 @@ class Ingestion:
             # Whoever asked a moment ago still looks into the old index.
             await enqueue(bare, SWEEP, [collection_id.bytes], after_seconds=_FORGET_SECONDS)
         await self._announce(collection_id)
+
+    async def build(self, payload: bytes, is_last_try: bool = True) -> None:
+        row = await models.Embedder.get_or_none(id=UUID(bytes=payload))
+        if row is not None:
+            await vector_index.build(row.id, row.dimension)
 
     async def rebuild(self, payload: bytes, is_last_try: bool = True) -> None:
         """Render the cached records of a sync category and make their chunks anew."""

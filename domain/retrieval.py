@@ -20,7 +20,7 @@ from domain.embedders import Embedders
 from domain.identity import Principal
 from domain.knowledge_status import KnowledgeStatus
 from errors import Invalid
-from knowledge import embed, retrieve
+from knowledge import embed, retrieve, vector_index
 from models.database import connection
 
 __all__ = [
@@ -40,9 +40,6 @@ _MOST_TERMS, MOST_RESULTS = 10, 128
 _TERM_CHARACTERS = 10_000
 _LOGGED_CHARACTERS = 4_000
 DEFAULT_TOP = 5
-
-# Up to here, comparing every chunk takes no longer than asking an index, and misses nothing.
-_COMPARED_CHUNKS = 10_000
 _SIZE_SECONDS = 30.0
 
 
@@ -125,7 +122,7 @@ def logs_visible_to(principal: Principal) -> QuerySet[models.RetrievalLog]:
 class Retrieval:
     def __init__(self, embedders: Embedders, *, data_directory: str = "", chunking: Chunking = DEFAULT_CHUNKS) -> None:
         self._embedders, self._data_directory, self._chunking = embedders, data_directory, chunking
-        self._sizes: dict[UUID, tuple[bool, float]] = {}
+        self._sizes: dict[UUID, tuple[int, float]] = {}
 
     async def search(self, principal: Principal, wanted: Search) -> Found:
         began = time.perf_counter()
@@ -174,10 +171,12 @@ class Retrieval:
             principal, data_directory=self._data_directory, chunking=self._chunking, default_top=DEFAULT_TOP
         )
 
-    async def _rows(
-        self, principal: Principal, wanted: Search, scope: Sequence[models.Collection]
-    ) -> list[asyncpg.Record]:
-        query = retrieve.Query(
+    async def query(self, principal: Principal, wanted: Search) -> retrieve.Query:
+        """As it is put to the database."""
+        return await self._query(principal, wanted, await _scope(principal, wanted))
+
+    async def _query(self, principal: Principal, wanted: Search, scope: Sequence[models.Collection]) -> retrieve.Query:
+        return retrieve.Query(
             principal.workspace_id,
             wanted.terms,
             tuple([await self._space(row, wanted.terms, group) for row, group in await _by_embedder(scope)]),
@@ -192,12 +191,16 @@ class Retrieval:
             reference=wanted.reference,
             document_ids=_ids(wanted.document_ids),
         )
+
+    async def _rows(
+        self, principal: Principal, wanted: Search, scope: Sequence[models.Collection]
+    ) -> list[asyncpg.Record]:
+        query = await self._query(principal, wanted, scope)
         rows = await retrieve.find(query)
         is_sieved = any((query.tags, query.metadata, query.category, query.reference, query.document_ids))
         if len(rows) < query.limit and is_sieved and any(space.is_large for space in query.spaces):
             # An index gives up when it meets too little that passes; what passes is few, so all of it is compared.
-            spaces = tuple(replace(space, is_large=False) for space in query.spaces)
-            rows = await retrieve.find(replace(query, spaces=spaces))
+            return await retrieve.find(retrieve.exactly(query))
         return rows
 
     async def _space(
@@ -205,26 +208,27 @@ class Retrieval:
     ) -> retrieve.Space:
         vectors = await embed.embed_question(self._embedders.named(row.name), *terms)
         ids = tuple(collection.id for collection in group)
-        is_large = await self._is_large(ids)
+        is_large = await self._is_large(row.id, ids)
         return retrieve.Space(row.id, row.dimension, ids, tuple(embed.to_sql(vectors)), is_large)
 
-    async def _is_large(self, collection_ids: Sequence[UUID]) -> bool:
+    async def _is_large(self, embedder_id: UUID, collection_ids: Sequence[UUID]) -> bool:
         """Looked up now and then: a collection that has just become large is compared a little longer."""
         now = time.monotonic()
         unknown = [id for id in collection_ids if id not in self._sizes or self._sizes[id][1] < now]
         if unknown:
             async with connection() as bare:
                 rows = await bare.fetch(
-                    """
-                    SELECT id, (SELECT count(*) FROM (
-                        SELECT FROM chunk_vectors v WHERE v.collection_id = id LIMIT $2) AS few) AS n
+                    f"""
+                    SELECT id, CASE WHEN {vector_index.exists_sql(embedder_id)} THEN (
+                        SELECT count(*) FROM (
+                            SELECT FROM chunk_vectors v WHERE v.collection_id = id LIMIT {vector_index.SMALLEST}) AS few
+                        ) ELSE 0 END AS n
                     FROM unnest($1::uuid[]) AS id
                     """,
                     unknown,
-                    _COMPARED_CHUNKS,
                 )
             self._sizes |= {row["id"]: (row["n"], now + _SIZE_SECONDS) for row in rows}
-        return sum(self._sizes[id][0] for id in collection_ids) >= _COMPARED_CHUNKS
+        return sum(self._sizes[id][0] for id in collection_ids) >= vector_index.SMALLEST
 
 
 def _check(wanted: Search) -> None:

@@ -361,7 +361,8 @@ async def _copy_vectors(
 
 async def _finish(batch: Batch, made: Sequence[_Cut], cut_before: Sequence[Source]) -> None:
     """From here on they are found. Not when the collection has changed to another embedder meanwhile."""
-    counts = [read.count(cut.text) for cut in made]
+    from_files = [cut for cut in made if cut.source.file is not None]
+    counts = [read.count(cut.text) for cut in from_files]
     documents = [id for source in [*(cut.source for cut in made), *cut_before] for id in source.documents]
     async with transaction(), connection() as bare:
         embedder_id = await bare.fetchval(
@@ -371,16 +372,19 @@ async def _finish(batch: Batch, made: Sequence[_Cut], cut_before: Sequence[Sourc
             raise Conflict("The collection has changed to another embedder")
         await bare.execute(
             """
-            UPDATE contents n SET text = new.text, source = NULL, characters = new.characters, words = new.words,
-                                  chunk_count = new.chunks
-            FROM unnest($1::uuid[], $2::text[], $3::int[], $4::int[], $5::int[])
-                 AS new (id, text, characters, words, chunks)
+            UPDATE contents n SET text = new.text, source = NULL, characters = new.characters, words = new.words
+            FROM unnest($1::uuid[], $2::text[], $3::int[], $4::int[]) AS new (id, text, characters, words)
             WHERE n.id = new.id
             """,
-            [cut.source.id for cut in made],
-            [cut.text for cut in made],
+            [cut.source.id for cut in from_files],
+            [cut.text for cut in from_files],
             [count.characters for count in counts],
             [count.words for count in counts],
+        )
+        await bare.execute(
+            "UPDATE contents n SET chunk_count = new.chunks FROM unnest($1::uuid[], $2::int[]) AS new (id, chunks)"
+            " WHERE n.id = new.id",
+            [cut.source.id for cut in made],
             [len(cut.pieces) for cut in made],
         )
         await bare.execute(
@@ -467,8 +471,9 @@ async def embed_missing(collection_id: UUID, row: models.Embedder, embedder: Emb
         found = await bare.fetch(
             """
             SELECT c.id, c.content_id, c.position, c.heading, c.text, c.start_line, c.end_line, c.workspace_id
-            FROM chunks c LEFT JOIN chunk_vectors v ON v.chunk_id = c.id AND v.embedder_id = $2
-            WHERE c.collection_id = $1 AND v.chunk_id IS NULL LIMIT $3
+            FROM contents n JOIN chunks c ON c.content_id = n.id
+            LEFT JOIN chunk_vectors v ON v.chunk_id = c.id AND v.embedder_id = $2
+            WHERE n.collection_id = $1 AND v.chunk_id IS NULL LIMIT $3
             """,
             collection_id,
             row.id,
@@ -498,8 +503,9 @@ async def change_over(collection_id: UUID, embedder_id: UUID) -> bool:
         is_missing = await bare.fetchval(
             """
             SELECT EXISTS (
-                SELECT FROM chunks c LEFT JOIN chunk_vectors v ON v.chunk_id = c.id AND v.embedder_id = $2
-                WHERE c.collection_id = $1 AND v.chunk_id IS NULL)
+                SELECT FROM contents n JOIN chunks c ON c.content_id = n.id
+                LEFT JOIN chunk_vectors v ON v.chunk_id = c.id AND v.embedder_id = $2
+                WHERE n.collection_id = $1 AND v.chunk_id IS NULL)
             """,
             collection_id,
             embedder_id,

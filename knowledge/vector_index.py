@@ -1,0 +1,68 @@
+"""The index of each embedder's vectors.
+
+Putting a vector into an index that is there takes several times as long as reading, cutting and embedding its text,
+and building the index in one go a fifth of that. So it is built when an import is through, and not before there is
+something to gain: a few thousand vectors are compared one by one in the same time, and nothing is missed.
+"""
+
+from uuid import UUID
+
+import asyncpg
+
+from models import database
+
+__all__ = ["SMALLEST", "build", "exists_sql", "is_due"]
+
+SMALLEST = 10_000
+# From here on waiting for the end of an import would make searches wait too long.
+_URGENT = 200_000
+_MEMORY = "512MB"
+
+
+def _name(embedder_id: UUID) -> str:
+    return f"chunk_vectors_{embedder_id.hex}"
+
+
+def exists_sql(embedder_id: UUID) -> str:
+    return f"EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass('{_name(embedder_id)}') AND indisvalid)"
+
+
+async def is_due(embedder_id: UUID) -> bool:
+    """Whether there are enough vectors for an index that is not there, and no more to come for now."""
+    async with database.connection() as bare:
+        due: bool = await bare.fetchval(
+            f"""
+            SELECT NOT {exists_sql(embedder_id)} AND n >= {SMALLEST} AND (n >= {_URGENT} OR NOT EXISTS (
+                SELECT FROM knowledge_documents d JOIN collections k ON k.id = d.collection_id AND k.embedder_id = $1
+                WHERE d.state IN ('QUEUED', 'INDEXING') AND d.deleted_at IS NULL))
+            FROM (SELECT count(*) AS n FROM (
+                SELECT FROM chunk_vectors WHERE embedder_id = $1 LIMIT {_URGENT}) AS v) AS counted
+            """,
+            embedder_id,
+        )
+    return due
+
+
+async def build(embedder_id: UUID, dimension: int) -> None:
+    """Nobody waits for it: what is written meanwhile is in it as well. On a connection of its own, as it takes long."""
+    bare = await database.client().borrow()
+    try:
+        # One at a time, and nothing twice.
+        if await bare.fetchval("SELECT pg_try_advisory_lock(hashtext($1))", _name(embedder_id)):
+            await _build(bare, embedder_id, dimension)
+    finally:
+        bare.terminate()
+
+
+async def _build(bare: asyncpg.Connection, embedder_id: UUID, dimension: int) -> None:
+    if await bare.fetchval(f"SELECT {exists_sql(embedder_id)}"):
+        return
+    # What a build that was broken off has left is no index.
+    await bare.execute(f"DROP INDEX IF EXISTS {_name(embedder_id)}")
+    await bare.execute(f"SET maintenance_work_mem = '{_MEMORY}'")
+    await bare.execute(
+        f"CREATE INDEX CONCURRENTLY {_name(embedder_id)} ON chunk_vectors"
+        f" USING hnsw ((embedding::halfvec({dimension})) halfvec_cosine_ops) WHERE embedder_id = '{embedder_id}'",
+        timeout=None,
+    )
+    await bare.execute("ANALYZE chunks, chunk_vectors")
