@@ -14,12 +14,6 @@ from models import CollectionKind
 from resolvers.context import Info
 from resolvers.pages import After, Before, First, Last, Offset, Page, PageArgs, page_of_rows
 
-strawberry.enum(
-    CollectionKind,
-    description="`STANDARD` collections are made by name; a workspace has one `LIBRARY`; a `SYNC` collection holds the"
-    " records of one sync category.",
-)
-
 
 @strawberry.input(description="Which collections to list. Everything given must hold.")
 class CollectionFilter:

@@ -1,10 +1,10 @@
 """What a resolver knows of the request it works for."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import strawberry
 
+import resolvers.enums  # noqa: F401 - before anything takes an enum as an argument, the graph has to know it
 from domain.identity import Principal
 from domain.ingestion import Ingestion
 from domain.retrieval import Retrieval
@@ -22,8 +22,6 @@ class Context:
     service: Service
     retrieval: Retrieval
     ingestion: Ingestion
-    # Whether the key this came in with still opens anything; asked by connections that outlive a request.
-    still_valid: Callable[[], bool] = lambda: True
     loaders: Loaders = field(default_factory=Loaders)
 
     def fresh(self) -> "Context":

@@ -19,6 +19,7 @@ from files import Blob
 from files import Upload as UploadedFile
 from models import IndexState
 from resolvers.context import Info
+from resolvers.enums import described
 from resolvers.pages import (
     After,
     Before,
@@ -34,6 +35,17 @@ from resolvers.pages import (
 from resolvers.scalars import JSON, Upload
 
 
+@described(
+    "An order of documents.",
+    CREATED_AT_ASC="The oldest first.",
+    CREATED_AT_DESC="The newest first.",
+    UPDATED_AT_ASC="The longest unchanged first.",
+    UPDATED_AT_DESC="The last changed first.",
+    INDEXED_AT_ASC="The first indexed first.",
+    INDEXED_AT_DESC="The last indexed first.",
+    NAME_ASC="By name, from A to Z.",
+    NAME_DESC="By name, from Z to A.",
+)
 class DocumentOrder(StrEnum):
     CREATED_AT_ASC = "CREATED_AT_ASC"
     CREATED_AT_DESC = "CREATED_AT_DESC"
@@ -43,13 +55,6 @@ class DocumentOrder(StrEnum):
     INDEXED_AT_DESC = "INDEXED_AT_DESC"
     NAME_ASC = "NAME_ASC"
     NAME_DESC = "NAME_DESC"
-
-
-strawberry.enum(
-    IndexState,
-    description="Where a document is on its way into the index. Only what is `INDEXED` is found.",
-)
-strawberry.enum(DocumentOrder, description="An order of documents.")
 
 
 @strawberry.input(description="Which documents to list. Everything given must hold.")

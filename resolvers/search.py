@@ -8,24 +8,25 @@ from domain import retrieval
 from domain.knowledge_status import KnowledgeStatus
 from domain.retrieval import Found, Hit, SearchMethod, SearchOrder
 from resolvers.context import Info
+from resolvers.enums import described
 from resolvers.pages import After, Before, First, Last, Offset, Page, PageArgs, page_of_rows
 from resolvers.scalars import JSON
 
 
+@described(
+    "What a result stands for.",
+    CHUNK="A chunk; a document may appear several times.",
+    DOCUMENT="A document, by its best chunk.",
+)
 class ResultUnit(StrEnum):
     CHUNK = "CHUNK"
     DOCUMENT = "DOCUMENT"
 
 
+@described("What a chunk came from.", DOCUMENT="A document.", SYNC_CATEGORY="The records of a sync category.")
 class SourceKind(StrEnum):
     DOCUMENT = "DOCUMENT"
     SYNC_CATEGORY = "SYNC_CATEGORY"
-
-
-strawberry.enum(SourceKind, description="What a chunk came from: a document, or the records of a sync category.")
-strawberry.enum(SearchMethod, description="How chunks are found.")
-strawberry.enum(SearchOrder, description="What decides the order of results.")
-strawberry.enum(ResultUnit, description="What a result stands for.")
 
 
 @strawberry.input(description="A question to the knowledge of the workspace. Everything given must hold.")

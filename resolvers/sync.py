@@ -14,9 +14,6 @@ from resolvers.context import Info
 from resolvers.pages import After, Before, First, Last, Offset, Page, PageArgs, page_in_order, page_of_rows
 from resolvers.scalars import JSON
 
-strawberry.enum(RecoveryStatus, description="Whether the source has answered.")
-
-
 SourceId = Annotated[
     strawberry.ID | None,
     strawberry.argument(description="The source; the key's own when left out, which is the only one a sync key has."),

@@ -20,13 +20,6 @@ class NewConversationInput:
     )
 
 
-strawberry.enum(
-    QueryStrategy,
-    description="How the search is made of what was said: the question alone, the last messages joined, rewritten by"
-    " the model from the user's messages or from all of them, or left to the model as a tool.",
-)
-
-
 @strawberry.input(description="What the model may look up for its answer.")
 class KnowledgeInput:
     collection_ids: list[strawberry.ID] = strawberry.field(description="The collections to search.")

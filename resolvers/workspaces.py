@@ -10,12 +10,6 @@ from errors import NotFound
 from resolvers.context import Info
 from resolvers.pages import After, Before, First, Last, Page, PageArgs, page_of_rows
 
-strawberry.enum(
-    KeyKind,
-    description="What a key is for: `SK` and `WSK` for servers, `PAK` and `AAK` for pages of named domains, `SSK` for"
-    " one sync source.",
-)
-
 
 @strawberry.input(description="A key to make.")
 class CreateKeyInput:

@@ -16,8 +16,6 @@ __all__ = ["Requires", "root_field", "root_subscription"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
-strawberry.enum(Scope, description="What a key may do.")
-
 
 @strawberry.schema_directive(
     locations=[Location.FIELD_DEFINITION], name="requires", description="The key must have this scope."

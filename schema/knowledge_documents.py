@@ -19,8 +19,6 @@ ACollection = Annotated["Collection", strawberry.lazy("schema.collections")]
 ASyncCategory = Annotated["SyncCategory", strawberry.lazy("schema.sync")]
 ADocument = Annotated["KnowledgeDocument", strawberry.lazy("schema.knowledge_documents")]
 
-strawberry.enum(Outcome, description="What became of the document of that name.")
-
 
 @strawberry.type(description="A piece of a document, as long as its collection says.")
 class Chunk:

@@ -7,8 +7,6 @@ from schema.access import root_field
 
 __all__ = ["Service", "ServiceHealth", "ServiceQueries"]
 
-strawberry.enum(ServiceHealth, description="Whether the service is configured so that it can answer.")
-
 
 @strawberry.type(description="How answers are drawn from a model.")
 class Sampling:

@@ -17,9 +17,6 @@ from schema.workspaces import ApiKey
 ARecord = Annotated["SyncRecord", strawberry.lazy("schema.sync")]
 ASource = Annotated["SyncSource", strawberry.lazy("schema.sync")]
 
-strawberry.enum(SyncSourceStatus, description="Whether a source has been heard of in the last five minutes.")
-strawberry.enum(RecoveryReason, description="What a record is needed for: it was asked for, or is to be made anew.")
-
 
 @strawberry.type(description="How much a category holds.")
 class CategoryTotals:

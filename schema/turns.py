@@ -12,8 +12,6 @@ from schema.scalars import JSON, DateTime
 from schema.usage import Usage
 from subscriptions import turns as subscribe
 
-strawberry.enum(models.TurnStatus, description="How far a turn is.")
-
 
 @strawberry.type(description="Why a turn failed.")
 class TurnError:

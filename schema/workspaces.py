@@ -7,10 +7,6 @@ from schema.access import root_field
 from schema.nodes import Connection, Node
 from schema.scalars import DateTime
 
-strawberry.enum(
-    PrincipalKind, description="How somebody came in: with a key of a kind, from this machine, or without anything."
-)
-
 
 @strawberry.type(description="Everything of one team: conversations, models, keys. Workspaces never see each other.")
 class Workspace(Node):

@@ -7,8 +7,6 @@ from domain.turns import TurnEvent, WhenReaderLeaves
 from resolvers.context import Info
 from resolvers.turns import Reply, ask_of
 
-strawberry.enum(WhenReaderLeaves, description="What a reader does to the turn by leaving.")
-
 
 def reply(
     info: Info,

@@ -54,6 +54,8 @@ def test_everything_is_described() -> None:
     for type in own_types():
         if not type.description:
             silent.append(type.name)
+        if isinstance(type, GraphQLEnumType):
+            silent += [f"{type.name}.{name}" for name, value in type.values.items() if not value.description]
         if isinstance(type, GraphQLObjectType | GraphQLInterfaceType | GraphQLInputObjectType):
             for name, field in type.fields.items():
                 if not field.description:
