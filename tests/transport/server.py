@@ -5,7 +5,6 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -58,7 +57,9 @@ class Served:
 
 @contextlib.asynccontextmanager
 async def served(
-    options: TransportOptions | None = None, *, executor: Executor | None = None, **config: Any
+    options: TransportOptions | None = None,
+    *,
+    executor: Executor | None = None,
 ) -> AsyncIterator[Served]:
     revoked = set[str]()
 
@@ -83,7 +84,6 @@ async def served(
             ws_per_message_deflate=False,
             lifespan="off",
             timeout_graceful_shutdown=1,
-            **config,
         )
     )
     running = asyncio.create_task(server.serve())
