@@ -40,10 +40,11 @@ _logger = logging.getLogger(__name__)
 class LiveTurn:
     """The events of a turn that runs in this process, and who waits for the next one."""
 
-    __slots__ = ("_events", "_log", "_waiting", "closed", "dropped", "facts", "saved")
+    __slots__ = ("_events", "_log", "_loop", "_waiting", "closed", "dropped", "facts", "saved")
 
     def __init__(self, facts: TurnFacts, log: "TurnLog") -> None:
         self.facts, self._log = facts, log
+        self._loop = asyncio.get_running_loop()
         self._events: list[TurnEvent] = []
         self._waiting: list[asyncio.Future[None]] = []
         self.dropped = 0
@@ -80,7 +81,7 @@ class LiveTurn:
         self._wake()
 
     async def changed(self) -> None:
-        waiter = asyncio.get_running_loop().create_future()
+        waiter = self._loop.create_future()
         self._waiting.append(waiter)
         await waiter
 
