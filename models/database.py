@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, TypeVar  # asyncpg records and Tortoise configurations are open dictionaries.
+from typing import Any, Literal, TypeVar  # asyncpg records and Tortoise configurations are open dictionaries.
 
 import asyncpg
 from tortoise import Tortoise
@@ -90,8 +90,10 @@ class Client(AsyncpgDBClient):
 
     async def borrow(self) -> asyncpg.Connection:
         """A connection to keep, for listening; it ends with `terminate()`, it is not given back."""
-        if self._pool is None:
-            await self.create_connection(with_db=True)
+        # Who listens may be the first to come, at the same moment as who asks.
+        async with self._pool_init_lock:
+            if self._pool is None:
+                await self.create_connection(with_db=True)
         template = {key: value for key, value in self._template.items() if key not in ("min_size", "max_size", "loop")}
         with _translated():
             return await asyncpg.connect(password=self.password, **template)  # type: ignore[arg-type]  # wider than the stubs
@@ -103,7 +105,38 @@ class Client(AsyncpgDBClient):
         return self._pool.get_size() - self._pool.get_idle_size(), self._pool.get_size()
 
 
+class _TaskLock(asyncio.Lock):
+    """A lock that the task which holds it may take again.
+
+    A transaction has one connection, and rules that hold it call others that need it. With Tortoise's own lock they
+    would wait for themselves.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._holder: asyncio.Task[Any] | None = None
+        self._depth = 0
+
+    async def acquire(self) -> Literal[True]:
+        task = asyncio.current_task()
+        if self._holder is not task:
+            await super().acquire()
+            self._holder = task
+        self._depth += 1
+        return True
+
+    def release(self) -> None:
+        self._depth -= 1
+        if not self._depth:
+            self._holder = None
+            super().release()
+
+
 class TransactionClient(TransactionWrapper):
+    def __init__(self, parent: Client) -> None:
+        super().__init__(parent)
+        self._lock = _TaskLock()
+
     async def _translate_exceptions(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         with _translated():
             return await super()._translate_exceptions(func, *args, **kwargs)
