@@ -5,7 +5,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp
 
 from execution import Executor
-from transport.http import HTTP
+from transport.http import HTTP, ShortAddress
 from transport.options import CORS, HTTPProfile, TransportOptions
 from transport.origins import PREFLIGHT_HEADERS
 from transport.pages import PageFirst
@@ -42,8 +42,8 @@ class GraphQLApp:
     def routes(self) -> list[BaseRoute]:
         return [
             WebSocketRoute(self.options.path, self.websocket),
-            Route(self.options.path, PageFirst(self.http)),
-            Route(f"{self.options.path}/stream", self.streams),
+            Route(self.options.path, ShortAddress(PageFirst(self.http), self.options)),
+            Route(f"{self.options.path}/stream", ShortAddress(self.streams, self.options)),
         ]
 
     def recheck(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any  # A context is the app's own.
 
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from errors import PlatformError
 from execution import Executor, Operation, OperationKind, Refused, Request, Result
@@ -23,7 +23,7 @@ from transport.sse import event_stream
 from transport.streams import Framing, StreamedAnswer
 from transport.way_in import WayIn
 
-__all__ = ["HTTP", "prepare", "read"]
+__all__ = ["HTTP", "ShortAddress", "prepare", "read"]
 
 _METHODS = "GET, POST"
 _STREAMS = f"{EVENTS} or {MULTIPART}; subscriptionSpec=1.0"
@@ -60,6 +60,22 @@ class HTTP:
             context = await self.way_in.open_context(connection, None)
             exchange = Exchange(self.way_in, connection, accept, context, send)
             return await (exchange.batch(requests) if isinstance(requests, list) else exchange.answer(requests))
+
+
+class ShortAddress:
+    """Uvicorn takes addresses of any length, and reading ten megabytes of parameters takes seconds."""
+
+    def __init__(self, app: ASGIApp, options: TransportOptions) -> None:
+        self.app, self.options = app, options
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if len(scope["query_string"]) <= self.options.query_string_bytes:
+            await self.app(scope, receive, send)
+            return
+        too_long = Rejected(
+            414, f"The query string is longer than {self.options.query_string_bytes:,} bytes; use POST."
+        )
+        await rejected(too_long, JSON, self.options.http_profile)(scope, receive, send)
 
 
 async def read(

@@ -29,12 +29,13 @@ def read_message(text: str | bytes) -> Message:
         raise Malformed("Messages are JSON") from exc
     if not isinstance(value, dict):
         raise Malformed("A message is an object")
-    type, id, payload = value.get("type"), value.get("id", ""), value.get("payload")
+    type, id = value.get("type"), value.get("id", "")
+    payload = value.get("payload") if type != "complete" else None
     if type not in _WITH_OPTIONAL_PAYLOAD + _WITH_ID:
         raise Malformed("Unknown type of message")
     if type in _WITH_ID and not (isinstance(id, str) and id):
         raise Malformed(f"A {type} message needs an id, a string that is not empty")
-    if payload is not None and not isinstance(payload, dict) and type != "complete":
+    if payload is not None and not isinstance(payload, dict):
         raise Malformed(f"The payload of a {type} message is an object")
     if type == "subscribe" and payload is None:
         raise Malformed("A subscribe message needs a payload")

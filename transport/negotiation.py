@@ -12,6 +12,9 @@ EVENTS = "text/event-stream"
 MULTIPART = "multipart/mixed"
 HTML = "text/html"
 
+# Browsers list eight or so.
+_RANGES = 50
+
 _ABSENT = (0.0, 0)
 _EXACT = 2
 
@@ -79,7 +82,7 @@ def parse_accept(header: str | None) -> Accept:
 
 @lru_cache(maxsize=256)
 def _parse(header: str) -> Accept:
-    return Accept(tuple(range for item in header.split(",") if (range := _range(item))))
+    return Accept(tuple(range for item in header.split(",", _RANGES)[:_RANGES] if (range := _range(item))))
 
 
 def _range(item: str) -> Range | None:

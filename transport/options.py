@@ -33,6 +33,7 @@ class TransportOptions:
     cors: CORS = CORS()
     csrf_prevention: bool = True
 
+    query_string_bytes: int = 100_000
     body_bytes: int = 1_000_000
     # A body may take its time to arrive, but not hold a connection for ever.
     body_seconds: float = 30

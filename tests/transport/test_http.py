@@ -61,6 +61,11 @@ class TestNegotiation:
         assert response.headers["content-type"] == f"{expected}; charset=utf-8"
         assert response.json() == {"data": {"hello": "Hello world"}}
 
+    async def test_reads_only_so_many_preferences(self, client: Client, server: Served) -> None:
+        response = await post(client, server, "{ hello }", accept="a/b," * 1000 + JSON)
+
+        assert response.status_code == 406
+
     @pytest.mark.parametrize("accept", ["image/png", f"{JSON};q=0", "nonsense", ";;;,,,"])
     async def test_refuses_what_it_cannot_produce(self, client: Client, server: Served, accept: str) -> None:
         response = await post(client, server, "{ hello }", accept=accept)
@@ -199,6 +204,14 @@ class TestRequests:
             writer.close()
 
         assert status.startswith(b"HTTP/1.1 408 ")
+
+    @pytest.mark.parametrize("path", ["", "/stream"])
+    async def test_an_address_that_is_too_long_is_414(self, client: Client, path: str) -> None:
+        async with served(TransportOptions(query_string_bytes=1000)) as server:
+            response = await client.get(f"{server.url}{path}?{'a&' * 500}&query={{hello}}")
+
+        assert response.status_code == 414
+        assert "use POST" in messages(response)[0]
 
     async def test_a_mutation_by_get_is_405(self, client: Client, server: Served) -> None:
         response = await client.get(server.url, params={"query": 'mutation { rename(name: "x") }'})
