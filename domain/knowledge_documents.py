@@ -9,7 +9,7 @@ from typing import Any  # Document metadata is open JSON.
 from uuid import UUID
 
 from tortoise.exceptions import IntegrityError
-from tortoise.expressions import Q
+from tortoise.expressions import Q, Subquery
 from tortoise.queryset import QuerySet
 
 import models
@@ -117,8 +117,10 @@ def matching(rows: QuerySet[models.KnowledgeDocument], wanted: DocumentFilter) -
         rows = rows.filter(category=wanted.category)
     for part in wanted.name_contains:
         rows = rows.filter(name__icontains=part)
-    for part in wanted.text_contains:
-        rows = rows.filter(content__text__icontains=part)
+    if wanted.text_contains:
+        # By itself, so that the columns of documents and of contents are not taken for each other.
+        saying = rows.filter(Q(*(Q(content__text__icontains=part) for part in wanted.text_contains)))
+        rows = rows.filter(id__in=Subquery(saying.values("id")))
     for part in wanted.id_contains:
         rows = rows.filter(_id_contains(part))
     return rows
