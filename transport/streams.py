@@ -1,9 +1,9 @@
 """An HTTP answer in many pieces: server-sent events and multipart differ only in their framing."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any  # A context is the app's own.
 
 from starlette.types import Message, Send
@@ -29,7 +29,6 @@ class Framing:
     frame: Callable[[Result], bytes]
     heartbeat: bytes
     closing: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def failure(problem: Exception) -> Result:
@@ -71,15 +70,13 @@ class StreamedAnswer:
 
     async def start(self) -> None:
         self.task = asyncio.current_task()
-        headers = {
-            "content-type": self.framing.content_type,
-            "cache-control": "no-cache, no-transform",
+        headers = [
+            (b"content-type", self.framing.content_type.encode()),
+            (b"cache-control", b"no-cache, no-transform"),
             # nginx would collect the whole stream before passing it on.
-            "x-accel-buffering": "no",
-            **self.framing.headers,
-        }
-        raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-        await self.transmit({"type": "http.response.start", "status": 200, "headers": raw})
+            (b"x-accel-buffering", b"no"),
+        ]
+        await self.transmit({"type": "http.response.start", "status": 200, "headers": headers})
         await self.transmit({"type": "http.response.body", "body": self.framing.opening, "more_body": True})
         self.pulse.add(self)
 
