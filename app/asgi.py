@@ -39,13 +39,19 @@ _WEB = Path(__file__).resolve().parent.parent / "web" / "dist"
 
 @dataclass(frozen=True, slots=True)
 class Palaver:
-    """The application, and the runtime that it holds open."""
+    """The application, and what it holds open."""
 
     runtime: Runtime
+    graphql: GraphQLApp
     app: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.app(scope, receive, send)
+
+    async def leave(self) -> None:
+        """End what would otherwise hold the process for minutes: answers first, so that their readers hear it."""
+        await self.runtime.leave()
+        self.graphql.leave()
 
 
 class Front:
@@ -103,7 +109,7 @@ def create_app(settings: Settings, surroundings: Surroundings) -> Palaver:
             Route("/metrics", _figures(runtime)),
         ],
     )
-    return Palaver(runtime, Watch(Front(app, Router(graphql.routes, default=rest)), api_of))
+    return Palaver(runtime, graphql, Watch(Front(app, Router(graphql.routes, default=rest)), api_of))
 
 
 @cache
@@ -192,6 +198,8 @@ def _transport(settings: Settings) -> TransportOptions:
         body_bytes=settings.body_limit_bytes,
         batch_size=settings.graphql_batch_size,
         upload_total_bytes=settings.upload_limit_bytes,
+        upload_file_bytes=settings.upload_limit_bytes,
+        message_bytes=settings.body_limit_bytes,
     )
 
 

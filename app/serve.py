@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any  # asyncpg's connection parameters are an open dictionary.
+from typing import TYPE_CHECKING, Any  # asyncpg's connection parameters are an open dictionary.
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import orjson
@@ -21,10 +21,13 @@ from starlette.types import ASGIApp
 
 from app.model import EMBEDDED
 from app.postgres import EmbeddedPostgres
-from app.runtime import Runtime, Surroundings
+from app.runtime import Surroundings
 from app.settings import Settings
 from engine.local import LocalModel, provider_for
 from models.database import migrate
+
+if TYPE_CHECKING:
+    from app.asgi import Palaver
 
 __all__ = ["database_for", "say", "serve", "serve_worker", "uvicorn_config"]
 
@@ -137,9 +140,9 @@ class _Server(uvicorn.Server):
     through, because what stands around it must still be closed in order.
     """
 
-    def __init__(self, config: uvicorn.Config, runtime: Runtime) -> None:
+    def __init__(self, config: uvicorn.Config, app: "Palaver") -> None:
         super().__init__(config)
-        self._runtime = runtime
+        self._app = app
         self._leaving: asyncio.Task[None] | None = None
 
     @contextmanager
@@ -152,7 +155,7 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         super().handle_exit(sig, frame)
         if self._leaving is None:
-            self._leaving = asyncio.ensure_future(self._runtime.leave())
+            self._leaving = asyncio.ensure_future(self._app.leave())
 
 
 async def _serve_here(
@@ -161,7 +164,7 @@ async def _serve_here(
     from app.asgi import create_app  # Compiles every endpoint; no other command waits for that.
 
     app = create_app(settings, surroundings)
-    server = _Server(uvicorn_config(app), app.runtime)
+    server = _Server(uvicorn_config(app, settings), app)
     started = asyncio.create_task(_announce(server, settings, listener, began)) if began is not None else None
     await server.serve(sockets=[listener])
     if started is not None:
@@ -169,7 +172,7 @@ async def _serve_here(
     return 0 if server.started else 1
 
 
-def uvicorn_config(app: ASGIApp) -> uvicorn.Config:
+def uvicorn_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="none",
@@ -182,6 +185,8 @@ def uvicorn_config(app: ASGIApp) -> uvicorn.Config:
         # What a proxy says about a client is believed by nobody here: it would make strangers local.
         proxy_headers=False,
         ws_per_message_deflate=False,
+        # A little more than is accepted, so that who sends too much is told why.
+        ws_max_size=2 * settings.body_limit_bytes,
         timeout_graceful_shutdown=_DRAIN_SECONDS,
         backlog=_BACKLOG,
     )

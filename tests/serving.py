@@ -44,7 +44,7 @@ async def serving(credentials: dict[str, Any], upstream: Upstream, **settings: A
 
 @asynccontextmanager
 async def listening(app: ASGIApp) -> AsyncIterator[str]:
-    config = uvicorn_config(app)
+    config = uvicorn_config(app, Settings())
     config.port = 0
     server = _Server(config)
     running = asyncio.create_task(server.serve())
