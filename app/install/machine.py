@@ -60,8 +60,16 @@ def ensure_browser() -> None:
 
 def with_node() -> dict[str, str]:
     """The variables under which `npm` is found and recent enough."""
-    certificates = environment.system_certificates()
-    env = {"NODE_EXTRA_CA_CERTS": certificates, "npm_config_update_notifier": "false", **os.environ}
+    ours = {
+        "NODE_EXTRA_CA_CERTS": environment.system_certificates(),
+        "npm_config_update_notifier": "false",
+        # Left to itself, npm waits seven minutes for a registry that is not there.
+        "npm_config_fetch_retries": "1",
+        "npm_config_fetch_retry_mintimeout": "1000",
+        "npm_config_fetch_retry_maxtimeout": "5000",
+        "npm_config_fetch_timeout": "60000",
+    }
+    env = {**ours, **os.environ}
     if _has_recent_node():
         return env
     programs = environment.VENV / "bin"
