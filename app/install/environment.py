@@ -28,8 +28,10 @@ def ensure(lock: str) -> None:
     run(*pip, "--no-deps", "--require-hashes", "-r", "requirements-setup.txt")
     say(f"Installing the packages of {lock}; the first time takes a minute or two")
     install_locked(lock)
-    # Built with the setuptools that was just checked against its hash, not with one fetched for the occasion.
-    run(UV, "pip", "install", "--python", PYTHON, "--no-deps", "--no-build-isolation", "--quiet", "--editable", ".")
+    # Built with the setuptools that was just checked against its hash, not with one fetched for the occasion; and as a
+    # path, not as a list of today's folders.
+    editable = ("--no-deps", "--no-build-isolation", "--config-setting", "editable_mode=compat", "--editable", ".")
+    run(UV, "pip", "install", "--python", PYTHON, "--quiet", *editable)
     stamp.write_text(fingerprint(inputs, extra=_place()))
 
 
