@@ -364,13 +364,22 @@ def _unprivileged(cluster: Path) -> list[str]:
 
 
 def _socket_folder(directory: Path) -> str:
-    # Postgres reads a list separated by commas there, and asyncpg too.
-    if len(os.fsencode(directory)) <= LONGEST_SOCKET_FOLDER and not set(str(directory)) & set(',"'):
+    if _fits_a_socket(directory):
         return str(directory)
-    name = hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
-    folder = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"palaver-{name}"
+    name = f"palaver-{hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]}"
+    places = (Path(place) for place in (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp") if place)
+    folder = next((place / name for place in places if place.is_dir() and _fits_a_socket(place / name)), None)
+    if folder is None:
+        raise PostgresFailed(
+            f"There is no folder for a socket. Set TMPDIR to one with a short path, unlike {directory}."
+        )
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
     if found.st_uid != os.geteuid() or found.st_mode & 0o077:
         raise PostgresFailed(f"{folder} must belong to the user who runs this, and be closed to others. Remove it.")
     return str(folder)
+
+
+def _fits_a_socket(folder: Path) -> bool:
+    # Postgres reads a list separated by commas there, and asyncpg too.
+    return len(os.fsencode(folder)) <= LONGEST_SOCKET_FOLDER and not set(str(folder)) & set(',"')

@@ -162,14 +162,21 @@ async def test_two_directories_are_two_servers(tmp_path: Path) -> None:
         assert await fetch(two, "SELECT to_regclass('mine')::text") is None
 
 
-@pytest.mark.parametrize("name", ["long" * 60, 'comma, quote " and space'])
+@pytest.mark.parametrize("name", ["long" * 60, 'comma, quote " and space', "Schlüssel 鍵"])
 async def test_runs_below_any_path(tmp_path: Path, name: str) -> None:
     async with started(tmp_path / name) as (_, address):
         assert await fetch(address, "SELECT 1") == 1
         folder = Path(address.host)
         assert folder.stat().st_mode & 0o077 == 0
 
-    assert not folder.exists()
+    assert not (folder / ".s.PGSQL.5432").exists()
+
+
+async def test_survives_a_missing_runtime_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "gone"))
+
+    async with started(tmp_path / ("long" * 60)) as (_, address):
+        assert await fetch(address, "SELECT 1") == 1
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become someone else")
