@@ -144,12 +144,12 @@ async def page_in_order(
     """In the order of a column, or of another one where it is null; ids tell equals apart."""
     size = args.size
     is_time = isinstance(rows.model._meta.fields_map[by], DatetimeField)
-    wanted = rows.annotate(_by=Coalesce(by, F(or_else))) if or_else and or_else != by else rows.annotate(_by=F(by))
+    key, wanted = (by, rows) if or_else is None else ("_by", rows.annotate(_by=Coalesce(by, F(or_else))))
     for name, cursor, beyond in (("after", args.after, descending), ("before", args.before, not descending)):
         if cursor is not None:
-            wanted = wanted.filter(_past(_read_cursor(name, cursor, 2), "lt" if beyond else "gt", is_time=is_time))
+            wanted = wanted.filter(_past(key, _read_cursor(name, cursor, 2), "lt" if beyond else "gt", is_time=is_time))
     sign = "-" if descending != args.from_the_end else ""
-    wanted = wanted.order_by(f"{sign}_by", f"{sign}id")
+    wanted = wanted.order_by(f"{sign}{key}", f"{sign}id")
     if args.offset:
         wanted = wanted.offset(args.offset)
     found = await wanted.limit(size + 1) if size else []
@@ -160,19 +160,19 @@ async def page_in_order(
         nodes,
         has_next=args.before is not None if args.from_the_end else more,
         has_previous=more if args.from_the_end else args.after is not None or bool(args.offset),
-        cursor_of=lambda row: _write_cursor([getattr(row, "_by"), row.pk]),  # noqa: B009 - no attribute of the class
+        cursor_of=lambda row: _write_cursor([getattr(row, key), row.pk]),
         count=rows.count,
     )
 
 
-def _past(values: list[str], side: str, *, is_time: bool) -> Q:
+def _past(key: str, values: list[str], side: str, *, is_time: bool) -> Q:
     value: Any = values[0]
     if is_time:
         try:
             value = datetime.fromisoformat(value)
         except ValueError:
             raise _bad_cursor(value) from None
-    return _where({f"_by__{side}": value}) | _where({"_by": value, f"id__{side}": _id(values[1])})
+    return _where({f"{key}__{side}": value}) | _where({key: value, f"id__{side}": _id(values[1])})
 
 
 # Lists that are joined anew for every page have no column to go on from: their cursors count.
