@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from execution import Executor, OperationKind
 from execution.departure import Departed
+from rest_compat.admission import admit
 from rest_compat.answers import Answer, Prepared, answer_empty, answer_json
 from rest_compat.bindings import bind
 from rest_compat.bodies import Limits, received
@@ -91,6 +92,8 @@ class RestApp:
         try:
             # Who is asking comes before what is asked: a stranger's body is not even read.
             context = await self._open_context(connection, junction.dialect.key(connection))
+            if junction.key_kinds is not None:
+                admit(context.principal, junction.key_kinds)
             if junction.wants is Wants.NOTHING:
                 await _answer(junction, exchange, context, NO_PAYLOAD)
             else:

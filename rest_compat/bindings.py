@@ -83,7 +83,7 @@ def _read(binding: Binding, source: Source, incoming: Incoming) -> Any:
         return MISSING
     name = caller_name(source)
     if source.place is Place.BODY:
-        value = binding.read_json(raw, name)
+        value = binding.read_json(raw if source.separator is None else _items(raw, source.separator, name), name)
     elif _is_upload(raw):
         value = raw
     else:
@@ -91,6 +91,14 @@ def _read(binding: Binding, source: Source, incoming: Incoming) -> Any:
     if value is not None:
         _check(value, binding.limits, name)
     return value
+
+
+def _items(text: Any, separator: str, name: str) -> list[str] | None:
+    if text is None:
+        return None
+    if not isinstance(text, str):
+        raise Invalid(name, "must be a string")
+    return [item for part in text.split(separator) if (item := part.strip())] if separator else [text]
 
 
 def _is_upload(raw: Any) -> bool:

@@ -126,6 +126,8 @@ class Dialect:
     key: Callable[[HTTPConnection], str | None] = bearer_key
     # Path parameters that are credentials: read by `key`, so no variable needs them.
     key_parameters: frozenset[str] = frozenset()
+    # Which kinds of keys open which paths, by the beginning of the path; where none are named, any kind.
+    key_kinds: Mapping[str, frozenset[str]] = field(default_factory=dict)
     security: Mapping[str, object] = field(default_factory=dict)
     refuse: Callable[[Failure], Refusal] = _plain
     error_schema: Mapping[str, object] = field(default_factory=dict)

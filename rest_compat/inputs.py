@@ -101,6 +101,8 @@ def _check_sources(
             mistakes.at(variable, f"The path {route.path} has no parameter {source.name!r}.{hint}")
         if source.place in PAYLOADS and route.method == "GET":
             mistakes.at(variable, f"${binding.variable} wants the body, and a GET has none.")
+        if source.separator is not None and not (source.place is Place.BODY and binding.is_list):
+            mistakes.at(variable, f"A separator is for a list in the JSON body, which ${binding.variable} is not.")
 
 
 def _check_parameters(

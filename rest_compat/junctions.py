@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any  # Request values are open JSON.
 
 from errors import Invalid
+from rest_compat.admission import kinds_for
 from rest_compat.answers import Answer, Prepared
 from rest_compat.compiler import Endpoint
 from rest_compat.conditions import Equals, Said, Test
@@ -30,6 +31,7 @@ class Junction:
         self._branches = sorted(branches, key=lambda branch: -len(_tests(branch.prepared.endpoint)))
         endpoints = [branch.prepared.endpoint for branch in self._branches]
         self.parameters = endpoints[0].parameters
+        self.key_kinds = kinds_for(dialect.key_kinds, endpoints[0].path)
         self.wants = _wanted(endpoints)
         self._conditional = any(endpoint.condition for endpoint in endpoints)
         self._tests: dict[str, list[Test]] = {}

@@ -73,19 +73,25 @@ def _payload(together: Sequence[Endpoint]) -> Place | None:
 def _body(endpoint: Endpoint, together: Sequence[Endpoint], place: Place, schemas: Schemas) -> Json:
     schema: Json = {"type": "object", "properties": {}}
     for binding in endpoint.bindings:
-        value = schemas.of_binding(binding, as_text=place is Place.PART)
-        if binding.description:
-            value["description"] = binding.description
-        match [source.name for source in binding.sources if source.place is place]:
-            case ["*"]:
+        match [(source.name, _value(binding, source, schemas)) for source in binding.sources if source.place is place]:
+            case [("*", value)]:
                 return value
-            case [name]:
+            case [(name, value)]:
                 _insert(schema, name, value, required=binding.required and len(binding.sources) == 1)
-            case [_, _, *_] as names:
-                ways = [_insert({"type": "object", "properties": {}}, name, value, required=True) for name in names]
+            case [_, _, *_] as written:
+                ways = [_insert({"type": "object", "properties": {}}, *way, required=True) for way in written]
                 schema.setdefault("allOf", []).append({"anyOf": ways if binding.required else [*ways, {}]})
     _tell_apart(schema, endpoint, together)
     return schema
+
+
+def _value(binding: Binding, source: Source, schemas: Schemas) -> Json:
+    value = schemas.of_binding(binding, as_text=source.place is Place.PART)
+    if source.separator is not None:
+        value = {"type": ["string", "null"] if isinstance(value["type"], list) else "string"}
+        if binding.limits.least:
+            value["minLength"] = 1
+    return value | ({"description": binding.description} if binding.description else {})
 
 
 def _insert(schema: Json, path: str, value: Json, *, required: bool) -> Json:

@@ -66,7 +66,8 @@ class Schemas:
             return {"type": "array", "items": self.of_type(type_.of_type)}
         match type_:
             case GraphQLEnumType():
-                return {"type": "string", "enum": [self._spell(type_.name, value) for value in type_.values]}
+                words = dict.fromkeys(self._spell(type_.name, value) for value in type_.values)
+                return {"type": "string", "enum": list(words)}
             case GraphQLInputObjectType():
                 return self._input_object(type_)
             case GraphQLScalarType():

@@ -39,7 +39,7 @@ def json_reader(type_: GraphQLInputType, spell: Spell) -> Reader:
     if is_non_null_type(type_):
         return _refusing_null(json_reader(type_.of_type, spell))
     if is_list_type(type_):
-        return _list_of(json_reader(type_.of_type, spell))
+        return _with_all_alike(_list_of(json_reader(type_.of_type, spell)), type_.of_type, spell)
     match type_:
         case GraphQLInputObjectType():
             return _object_of(type_, spell)
@@ -57,7 +57,7 @@ def text_reader(type_: GraphQLInputType, spell: Spell) -> Reader:
     if is_non_null_type(type_):
         return text_reader(type_.of_type, spell)
     if is_list_type(type_):
-        return _texts_of(text_reader(type_.of_type, spell))
+        return _with_all_alike(_texts_of(text_reader(type_.of_type, spell)), type_.of_type, spell)
     match type_:
         case GraphQLEnumType():
             return _word_of(type_, spell)
@@ -105,6 +105,25 @@ def _texts_of(inner: Reader) -> Reader:
         return [inner(text, name) for text in texts]
 
     return read
+
+
+def _with_all_alike(read: Reader, item_type: GraphQLInputType, spell: Spell) -> Reader:
+    """In a list, a word that the dialect has for several values means all of them."""
+    type_ = item_type.of_type if is_non_null_type(item_type) else item_type
+    if not isinstance(type_, GraphQLEnumType):
+        return read
+    alike: dict[str, list[str]] = {}
+    for value in type_.values:
+        alike.setdefault(spell(type_.name, value), []).append(value)
+    if len(alike) == len(type_.values):
+        return read
+    meant = {value: group for group in alike.values() for value in group}
+
+    def read_all(value: Any, name: str) -> Any:
+        found = read(value, name)
+        return None if found is None else [each for word in found for each in meant.get(word, [word])]
+
+    return read_all
 
 
 def _object_of(type_: GraphQLInputObjectType, spell: Spell) -> Reader:
@@ -246,10 +265,12 @@ def _scalar_of(type_: GraphQLScalarType) -> Reader:
 
 
 def _word_of(type_: GraphQLEnumType, spell: Spell) -> Reader:
-    spelled: dict[str, str] = {spell(type_.name, value): value for value in type_.values}
-    by_word: dict[str, str] = {word.lower(): value for word, value in spelled.items()} | {
-        value.lower(): value for value in type_.values
-    }
+    spelled: dict[str, str] = {}
+    for value in type_.values:
+        # Of several values that are spelled alike, the first is meant.
+        spelled.setdefault(spell(type_.name, value), value)
+    by_word: dict[str, str] = {value.lower(): value for value in type_.values}
+    by_word |= {word.lower(): spelled[word] for word in spelled}
     choices = ", ".join(spelled)
 
     def read(value: Any, name: str) -> str:

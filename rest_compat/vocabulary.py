@@ -65,6 +65,8 @@ PAYLOADS = frozenset({Place.BODY, Place.PART, Place.RAW})
 class Source:
     place: Place
     name: str
+    # What is between the items of a text that stands for a list.
+    separator: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,12 @@ def read_sources(variable: VariableDefinitionNode, mistakes: Mistakes) -> tuple[
 
 
 def _sources(node: DirectiveNode, mistakes: Mistakes) -> Iterator[Source]:
-    found = [Source(place, str(constant(node, place) or "")) for place in Place if argument(node, place) is not None]
+    separator = constant(node, "separator")
+    found = [
+        Source(place, str(constant(node, place) or ""), separator)
+        for place in Place
+        if argument(node, place) is not None
+    ]
     if len(found) > 1:
         mistakes.at(node, "One @from names one place; repeat it for the next best one.")
     yield from found
