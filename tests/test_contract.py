@@ -13,7 +13,11 @@ ROOT = Path(__file__).parent.parent
 ROUTES = [line.split() for endpoints in compiled().values() for line in routes(endpoints)]
 
 # What of each contract is answered so far, by the beginning of its paths.
-ANSWERED = {"aegis": ("/ai/chat", "/ai/conversations", "/ai/health", "/ai/version", "/ai/usage/")}
+ANSWERED = {
+    "aegis": ("/ai/chat", "/ai/conversations", "/ai/health", "/ai/version", "/ai/usage/", "/rag/"),
+    "aivax": ("/api/v1/collections", "/api/v1/query"),
+    "informedai": ("/api/v1/library", "/api/v1/sync"),
+}
 
 
 def shape(path: str) -> str:

@@ -3,7 +3,10 @@
     {
       "about": "one line, when the name of the file is not enough",
       "given": {...},                                   for the caller to arrange, such as a script
-      "before": [{"request": {...}, "keep": {"chat": "conversation_id"}}],
+      "before": [
+        {"request": {...}, "keep": {"chat": "conversation_id"}},
+        {"request": {...}, "until": {"state": "Indexed", "<...>": true}}   asked again until the answer is like this
+      ],
       "request": {"method": "GET", "path": "/ai/conversations/{chat}", "query": {}, "headers": {}, "json": {}},
       "response": {"status": 200, "headers": {"content-type": "application/json"}, "json": {...}}
     }
@@ -18,6 +21,7 @@ Where a value is not known beforehand a word in angle brackets tells its kind: s
 object allows members beside those named, and `["<each>", x]` is a list of any length of which every item is x.
 """
 
+import asyncio
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -28,6 +32,8 @@ from typing import Any  # JSON is open by nature.
 from uuid import UUID
 
 import httpx
+
+_PATIENCE_SECONDS = 20
 
 __all__ = ["Exchange", "difference", "found_in", "play", "read_events"]
 
@@ -94,11 +100,11 @@ def _read(file: Path, folder: Path) -> Exchange:
     return Exchange(name, content.get("about", ""), given, before, content["request"], content["response"])
 
 
-async def play(exchange: Exchange, client: httpx.AsyncClient) -> None:
-    """Asks, and asserts that the answer is the documented one."""
-    kept: dict[str, Any] = {}
+async def play(exchange: Exchange, client: httpx.AsyncClient, known: Mapping[str, Any] | None = None) -> None:
+    """Asks, and asserts that the answer is the documented one. What is `known` stands for its name as what is kept."""
+    kept = dict(known or {})
     for step in exchange.before:
-        answer = await _send(_filled(step["request"], kept), client)
+        answer = await _take(step, kept, client)
         assert answer.is_success, f"{exchange.name}: a step before answered {answer.status_code} {answer.text}"
         for name, path in step.get("keep", {}).items():
             kept[name] = _at(answer.json(), path)
@@ -106,6 +112,16 @@ async def play(exchange: Exchange, client: httpx.AsyncClient) -> None:
     expected = _filled(exchange.response, kept)
     problems = [*_head_differences(expected, answer), *_body_differences(expected, answer)]
     assert not problems, f"{exchange.name}:\n" + "\n".join(problems) + f"\n\nanswered:\n{answer.text}"
+
+
+async def _take(step: Mapping[str, Any], kept: Mapping[str, Any], client: httpx.AsyncClient) -> httpx.Response:
+    answer = await _send(_filled(step["request"], kept), client)
+    if "until" in step:
+        wanted = _filled(step["until"], kept)
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            while answer.is_success and difference(wanted, answer.json()):
+                answer = await _send(_filled(step["request"], kept), client)
+    return answer
 
 
 async def _send(request: Mapping[str, Any], client: httpx.AsyncClient) -> httpx.Response:

@@ -1,4 +1,7 @@
-"""Aegis: conversations under `/ai`. No keys; `user_id` says who asks. Errors are `{"detail": …}`."""
+"""Aegis: conversations under `/ai`, collections under `/rag`. Errors are `{"detail": …}`.
+
+No keys; `user_id` says who asks.
+"""
 
 from pathlib import Path
 
@@ -11,13 +14,24 @@ __all__ = ["AEGIS"]
 _CHATTING = frozenset({"Chat", "StreamChat", "WatchChat"})
 _PROVIDER_CODES = frozenset({ProviderFailed.code, *(kind.code for kind in ProviderFailed.__subclasses__())})
 _SERVICE_CODES = frozenset({Unavailable.code, *(kind.code for kind in Unavailable.__subclasses__())})
+# A health check that cannot be made is an answer as well.
+_HEALTH = {"ReadHealth": "ai", "ReadRagHealth": "rag"}
+# What was being done with documents when something failed that is not the caller's fault.
+_FAILED = {
+    "IndexFolder": "Indexing failed: Failed to index documents",
+    "SearchCollection": "Search failed: Failed to search",
+    "ListCollections": "Failed to list collections",
+    "ReadCollection": "Failed to get collection info",
+    "ListCollectionFiles": "Failed to get collection files",
+    "DeleteCollection": "Failed to delete collection",
+}
 
 
 def refuse(failure: Failure) -> Refusal:
-    if failure.operation == "ReadHealth" and failure.status >= 500:
-        return Refusal(200, {"service": "ai", "status": "error", "error": failure.message})
+    if failure.operation in _HEALTH and failure.status >= 500:
+        return Refusal(200, {"service": _HEALTH[failure.operation], "status": "error", "error": failure.message})
     kind, detail = _told(failure)
-    if kind == "Conversation error":
+    if kind in ("Conversation error", "Failed to load documents"):
         return Refusal(400, {"detail": f"{kind}: {detail}"})
     return Refusal(failure.status, {"detail": f"{kind}: {detail}" if kind else detail})
 
@@ -30,6 +44,12 @@ def stream_error(failure: Failure) -> tuple[Frame, ...]:
 def _told(failure: Failure) -> tuple[str | None, str]:
     """Which kind of error it is, where Aegis has a name for it, and its detail."""
     error = failure.error
+    if failure.status >= 500 and (doing := _FAILED.get(failure.operation or "")):
+        return doing, failure.message
+    if isinstance(error, NotFound) and error.kind == "path":
+        return "Failed to load documents", f"Path not found: {error.id}"
+    if isinstance(error, NotFound) and error.kind == "collection":
+        return None, f"Collection '{error.id}' not found"
     if failure.code in _PROVIDER_CODES:
         return "AI provider error", error.reason if isinstance(error, ProviderFailed) else failure.message
     if failure.code in _SERVICE_CODES:
@@ -44,17 +64,17 @@ def _told(failure: Failure) -> tuple[str | None, str]:
 
 
 _PLAIN = {
-    "not_found_route": (None, "Not Found"),
-    "method_not_allowed": (None, "Method Not Allowed"),
+    "no_such_route": (None, "Not Found"),
+    "wrong_method": (None, "Method Not Allowed"),
 }
 
 AEGIS = Dialect(
     name="aegis",
     title="Aegis AI service",
     version="1.0",
-    description="Conversations with a model, its health and what it costs.",
+    description="Conversations with a model, what they cost, and collections of documents to search.",
     folder=Path(__file__).parent,
-    prefixes=("/ai",),
+    prefixes=("/ai", "/llm", "/rag"),
     refuse=refuse,
     error_schema={
         "type": "object",
