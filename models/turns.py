@@ -20,6 +20,10 @@ class TurnStatus(StrEnum):
     FAILED = "FAILED"
     INTERRUPTED = "INTERRUPTED"
 
+    @property
+    def is_failure(self) -> bool:
+        return self in (TurnStatus.FAILED, TurnStatus.INTERRUPTED)
+
 
 # One answer being made, or made. While it runs it is leased to one process.
 class Turn(Row):

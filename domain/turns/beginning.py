@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import UUID
 
 import asyncpg
@@ -65,19 +65,21 @@ async def begin(
         model_id=spec.model.id,
     )
     turn, question = _rows(principal, ask, conversation, spec, history)
-    turn.owner, turn.lease_expires_at = owner, turn.started_at + timedelta(seconds=lease_seconds)
-    await _save(turn, question, conversation if is_new else None)
+    turn.owner = owner
+    await _save(turn, question, conversation if is_new else None, lease_seconds)
     return Begun(turn, question, conversation, spec, prompt.gather(spec, history, ask.text))
 
 
-async def _save(turn: models.Turn, question: models.Message, new_conversation: models.Conversation | None) -> None:
+async def _save(
+    turn: models.Turn, question: models.Message, new_conversation: models.Conversation | None, lease_seconds: float
+) -> None:
     """All or nothing, and in one statement: this is what stands between a question and the model."""
     try:
         async with connection() as bare:
             await bare.execute(
                 """
                 WITH soon AS (
-                    -- The model need not wait for the disk: what a power cut could lose is a question without an answer.
+                    -- The model need not wait for the disk: a power cut could lose a question without an answer.
                     SELECT set_config('synchronous_commit', 'off', true)
                 ), conversation AS (
                     INSERT INTO conversations (id, workspace_id, external_user, model_id, metadata, message_count,
@@ -91,7 +93,9 @@ async def _save(turn: models.Turn, question: models.Message, new_conversation: m
                 INSERT INTO turns (id, workspace_id, conversation_id, model_id, question_id, answer_id, continues,
                                    status, action, provider_name, model_name, external_user, api_key_id, owner,
                                    lease_expires_at, last_sequence, started_at)
-                SELECT $9, $2, $1, $4, $7, $12, $13, 'RUNNING', $14, $15, $16, $3, $17, $18, $19, 0, $5 FROM soon
+                SELECT $9, $2, $1, $4, $7, $12, $13, 'RUNNING', $14, $15, $16, $3, $17, $18,
+                       now() + make_interval(secs => $19), 0, $5
+                FROM soon
                 """,
                 turn.conversation_id,
                 turn.workspace_id,
@@ -111,7 +115,7 @@ async def _save(turn: models.Turn, question: models.Message, new_conversation: m
                 turn.model_name,
                 turn.api_key_id,
                 turn.owner,
-                turn.lease_expires_at,
+                lease_seconds,
             )
     except asyncpg.ForeignKeyViolationError:
         # Deleted a moment ago.

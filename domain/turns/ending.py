@@ -1,5 +1,6 @@
 """How a turn ends: answer, usage, status and last event in one transaction, once, whoever does it."""
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,19 +19,21 @@ from domain.turns.events import (
     ToolReturned,
     TurnEvent,
     TurnFacts,
-    TurnFailed,
-    TurnFinished,
     TurnOutcome,
     encode,
+    last_type,
 )
 from domain.turns.log import CHANNEL, TurnLog
 from domain.turns.prompt import estimate_tokens
 from engine.events import Usage
-from models.database import connection, row_of, transaction
+from models.database import Unreachable, connection, row_of, transaction
 
 __all__ = ["Ending", "end", "interrupt_expired", "parts_of", "text_of"]
 
-_FAILURES = (models.TurnStatus.FAILED, models.TurnStatus.INTERRUPTED)
+_logger = logging.getLogger(__name__)
+
+# So many turns of dead processes are ended in one go; the next ones come a few seconds later.
+_EXPIRED_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +70,26 @@ async def end(turn: models.Turn, ending: Ending) -> TurnOutcome | None:
 
 
 async def _close_turn(bare: asyncpg.Connection, turn: models.Turn, ending: Ending) -> asyncpg.Record | None:
-    """What the rest of the ending needs to know, if the turn was still ours to end. Locks the conversation."""
+    """What the rest of the ending needs to know, if the turn was still ours to end. Locks the conversation.
+
+    The conversation first and then the turn, as deleting a conversation does: the other way round they would wait for
+    each other.
+    """
     return await bare.fetchrow(
         """
-        WITH closed AS (
+        WITH conversation AS (
+            SELECT id, leaf_id FROM conversations WHERE id = $10 FOR UPDATE
+        ), closed AS (
             UPDATE turns SET status = $3, finished_at = to_timestamp($4), first_token_at = $5, response_ms = $6,
                              last_sequence = $7, error_code = $8, error_message = $9
-            WHERE id = $1 AND owner = $2 AND status = 'RUNNING' RETURNING question_id, conversation_id, model_id
+            FROM conversation
+            WHERE turns.id = $1 AND owner = $2 AND status = 'RUNNING' AND conversation_id = conversation.id
+            RETURNING question_id, conversation.leaf_id, turns.model_id
         )
         SELECT question.id AS question_id, question.parent_id AS question_parent_id, question.text AS question_text,
-               conversations.leaf_id, coalesce(models.vendor, 'unknown') AS vendor, models.input_price,
-               models.output_price
+               closed.leaf_id, coalesce(models.vendor, 'unknown') AS vendor, models.input_price, models.output_price
         FROM closed JOIN messages question ON question.id = closed.question_id
-             JOIN conversations ON conversations.id = closed.conversation_id
              LEFT JOIN models ON models.id = closed.model_id
-        FOR UPDATE OF conversations
         """,
         turn.id,
         turn.owner,
@@ -92,6 +100,7 @@ async def _close_turn(bare: asyncpg.Connection, turn: models.Turn, ending: Endin
         ending.last_event.sequence,
         ending.error_code,
         ending.error_message,
+        turn.conversation_id,
     )
 
 
@@ -184,7 +193,10 @@ async def _settle(
             ON CONFLICT (turn_id) DO NOTHING
         ), saved AS (
             INSERT INTO turn_events (turn_id, first_sequence, last_sequence, events, created_at)
-            VALUES ($3, $18, $19, $20, now()) ON CONFLICT DO NOTHING
+            VALUES ($3, $18, $19, $20, now())
+            -- A process that was taken for dead may have saved an event of this number: the end is what counts.
+            ON CONFLICT (turn_id, last_sequence) DO UPDATE
+                SET first_sequence = excluded.first_sequence, events = excluded.events
         ), told AS (
             SELECT pg_notify($21, $22)
         )
@@ -204,7 +216,7 @@ async def _settle(
         used.cached_tokens,
         used.estimated,
         usage.cost_of(used, price),
-        ending.status not in _FAILURES,
+        not ending.status.is_failure,
         ending.error_code,
         ending.last_event.moment,
         events[0].sequence,
@@ -227,27 +239,39 @@ def _estimate(ending: Ending, question: str) -> Usage:
 
 async def interrupt_expired(log: TurnLog) -> int:
     """End the turns whose process is gone, with all the text that was saved; how many they were."""
-    expired = await models.Turn.filter(status=models.TurnStatus.RUNNING, lease_expires_at__lt=datetime.now(UTC)).limit(
-        100
-    )
-    for turn in expired:
-        events: list[TurnEvent] = []
-        while more := await log.read(turn, events[-1].sequence if events else 0):
-            events += more
-        await end(turn, _interruption(turn, events))
-    return len(expired)
+    async with connection() as bare:
+        # By the clock of the database, which all processes share.
+        rows = await bare.fetch(
+            "SELECT * FROM turns WHERE status = 'RUNNING' AND lease_expires_at < now()"
+            " ORDER BY lease_expires_at LIMIT $1",
+            _EXPIRED_AT_ONCE,
+        )
+    for turn in (row_of(models.Turn, row) for row in rows):
+        try:
+            await _interrupt(turn, log)
+        except Unreachable:
+            raise
+        except Exception:  # One that cannot be ended must not keep the others running.
+            _logger.exception("turn of a dead process could not be ended", extra={"turn_id": str(turn.id)})
+    return len(rows)
+
+
+async def _interrupt(turn: models.Turn, log: TurnLog) -> None:
+    events: list[TurnEvent] = []
+    while more := await log.read(turn, events[-1].sequence if events else 0):
+        events += more
+    await end(turn, _interruption(turn, events))
 
 
 def _interruption(turn: models.Turn, events: list[TurnEvent]) -> Ending:
     was_cancelled = turn.cancel_requested_at is not None
     status = models.TurnStatus.CANCELLED if was_cancelled else models.TurnStatus.INTERRUPTED
-    last = TurnFinished if was_cancelled else TurnFailed
     spoken = [event for event in events if isinstance(event, TextAdded | ReasoningAdded)]
     return Ending(
         status,
         parts_of(events),
         None,
-        last(TurnFacts.of(turn), events[-1].sequence + 1 if events else 1, time.time()),
+        last_type(status)(TurnFacts.of(turn), events[-1].sequence + 1 if events else 1, time.time()),
         [],
         None if was_cancelled else "interrupted",
         None if was_cancelled else "The process that made this answer ended before it was complete.",

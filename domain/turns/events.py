@@ -27,6 +27,7 @@ __all__ = [
     "decode",
     "encode",
     "is_last",
+    "last_type",
     "merge_text",
 ]
 
@@ -135,6 +136,10 @@ _TYPES = {name: event_type for event_type, name in _NAMES.items()}
 
 def is_last(event: TurnEvent) -> bool:
     return isinstance(event, TurnFinished | TurnFailed)
+
+
+def last_type(status: models.TurnStatus) -> type[TurnFinished | TurnFailed]:
+    return TurnFailed if status.is_failure else TurnFinished
 
 
 def encode(events: list[TurnEvent]) -> str:

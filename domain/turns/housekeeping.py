@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
@@ -23,9 +24,11 @@ class Housekeeping:
         self._turns, self._keys, self._keep_events_hours = turns, keys, keep_events_hours
         self._listener = Listener({CHANNEL: self._turn_changed, REVOKED: keys.forget}, resumed=self._listen_again)
         self._tasks: list[asyncio.Task[None]] = []
+        self.last_look = time.monotonic()
 
     def open(self) -> None:
         lease = self._turns.options.lease_seconds
+        self.last_look = time.monotonic()
         self._listener.open()
         self._tasks = [
             asyncio.create_task(_every(lease / 4, self.renew_leases), name="leases"),
@@ -66,7 +69,12 @@ class Housekeeping:
                 self._turns.cancel_here(id)
 
     async def end_expired(self) -> None:
-        await ending.interrupt_expired(self._turns.log)
+        """While the database is away nobody can renew a lease: when it is back, everybody gets the time to do it."""
+        await self.renew_leases()
+        now = time.monotonic()
+        was_away, self.last_look = now - self.last_look > self._turns.options.lease_seconds / 2, now
+        if not was_away:
+            await ending.interrupt_expired(self._turns.log)
 
     async def forget_old_events(self) -> None:
         """The answers stay; what goes is the means to watch them being made once more."""

@@ -14,8 +14,8 @@ from collections.abc import AsyncGenerator
 from uuid import UUID
 
 import models
-from domain.turns.events import TurnEvent, TurnFacts, TurnFinished, decode, encode, is_last, merge_text
-from errors import Unavailable
+from domain.turns.events import TurnEvent, TurnFacts, decode, encode, is_last, last_type, merge_text
+from errors import NotFound, Unavailable
 from models.database import connection
 
 __all__ = ["CHANNEL", "LiveTurn", "TurnLog"]
@@ -142,8 +142,10 @@ class TurnLog:
             if live is not None and position >= live.dropped:
                 while not (events := live.since(position)) and not live.closed:
                     await live.changed()
+            elif (found := await self._read_elsewhere(turn, position)) is None:
+                return
             else:
-                events = await self._read_elsewhere(turn, position)
+                events = found
             if len(events) > _LAGGING_EVENTS:
                 events = merge_text(events)
             for event in events:
@@ -168,17 +170,20 @@ class TurnLog:
             events += [event for event in decode(facts, page["events"]) if event.sequence > position]
         return events
 
-    async def _read_elsewhere(self, turn: models.Turn, position: int) -> list[TurnEvent]:
+    async def _read_elsewhere(self, turn: models.Turn, position: int) -> list[TurnEvent] | None:
+        """Nothing at all when no event will come any more."""
         # Waiting begins before reading, so that what is written in between is not missed.
         waiter = asyncio.get_running_loop().create_future()
         self._elsewhere[turn.id].append(waiter)
         try:
             if events := await self.read(turn, position):
                 return events
-            await turn.refresh_from_db(fields=["status", "last_sequence", "finished_at"])
-            if turn.status is not models.TurnStatus.RUNNING:
+            now = await models.Turn.get_or_none(id=turn.id)
+            if now is None:
+                raise NotFound("turn", turn.id)
+            if now.status is not models.TurnStatus.RUNNING:
                 # Written between the two reads, or so long ago that only the end is still known.
-                return await self.read(turn, position) or [_known_end(turn, position)]
+                return await self.read(turn, position) or _known_end(now, position)
             async with asyncio.timeout(_POLL_SECONDS):
                 await waiter
         except TimeoutError:
@@ -228,7 +233,10 @@ async def _save(pages: list[tuple[LiveTurn, list[TurnEvent]]]) -> None:
                 SELECT set_config('synchronous_commit', 'off', true)
             ), saved AS (
                 INSERT INTO turn_events (turn_id, first_sequence, last_sequence, events, created_at)
-                SELECT new.*, now() FROM unnest($1::uuid[], $2::int[], $3::int[], $4::text[]) AS new, soon
+                SELECT new.*, now()
+                FROM unnest($1::uuid[], $2::int[], $3::int[], $4::text[]) AS new (turn_id, first, last, events), soon
+                -- One turn that was deleted must not keep the events of all others from being saved.
+                WHERE EXISTS (SELECT FROM turns WHERE id = new.turn_id)
                 ON CONFLICT DO NOTHING
             )
             SELECT pg_notify($5, $6)
@@ -242,6 +250,8 @@ async def _save(pages: list[tuple[LiveTurn, list[TurnEvent]]]) -> None:
         )
 
 
-def _known_end(turn: models.Turn, position: int) -> TurnEvent:
+def _known_end(turn: models.Turn, position: int) -> list[TurnEvent] | None:
+    if position >= turn.last_sequence:
+        return None
     moment = turn.finished_at.timestamp() if turn.finished_at else time.time()
-    return TurnFinished(TurnFacts.of(turn), max(turn.last_sequence, position + 1), moment)
+    return [last_type(turn.status)(TurnFacts.of(turn), turn.last_sequence, moment)]

@@ -20,10 +20,9 @@ from domain.turns.events import (
     ToolCalled,
     ToolReturned,
     TurnEvent,
-    TurnFailed,
-    TurnFinished,
     TurnOutcome,
     TurnStarted,
+    last_type,
 )
 from domain.turns.informing import Informed
 from domain.turns.log import TurnLog
@@ -59,7 +58,7 @@ class Run:
         self._usage: Usage | None = None
         self._first_token_at: datetime | None = None
         self._stopping: models.TurnStatus | None = None
-        self._asking = False
+        self._asking = self._asked = False
         self._lost = False
         self._began = time.perf_counter()
         self.live.append(TurnStarted(self.live.facts, 1, time.time()))
@@ -114,6 +113,7 @@ class Run:
             return self._begun.request
         informed = await self._inform()
         self._tools, self._usage = {**self._tools, **informed.tools}, informed.usage
+        self._asked = self._usage is not None
         return informed.request
 
     async def _listen(self, request: ChatRequest) -> tuple[list[ToolCall], str]:
@@ -122,6 +122,7 @@ class Run:
         pieces: list[str] = []
         sequence = live.last_sequence
         provider = self._begun.spec.provider_name
+        self._asked = True
         async with aclosing(self._engine.chat(provider, request, stream=self._stream)) as events:
             async for event in events:
                 now = time.time()
@@ -172,10 +173,9 @@ class Run:
 
     async def _end(self) -> TurnOutcome:
         status = self._status()
-        event_type = TurnFailed if status in (models.TurnStatus.FAILED, models.TurnStatus.INTERRUPTED) else TurnFinished
         if status is models.TurnStatus.INTERRUPTED and self.error is None:
             self.error = Unavailable("The server stopped before the answer was complete")
-        last = event_type(self.live.facts, self.live.last_sequence + 1, time.time())
+        last = last_type(status)(self.live.facts, self.live.last_sequence + 1, time.time())
         response_ms = round((time.perf_counter() - self._began) * 1000, 1)
         outcome = None
         if not self._lost:
@@ -183,7 +183,7 @@ class Run:
                 ending.Ending(
                     status,
                     ending.parts_of(self._said),
-                    self._usage,
+                    self._usage if self._asked else Usage(0, 0),
                     last,
                     self.live.unsaved(),
                     self.error.code if self.error else None,

@@ -1,6 +1,7 @@
 """The one way in which an answer is made, whoever asks and however it is read."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -12,16 +13,20 @@ import models
 from domain.agents import Sampling
 from domain.identity import Principal, Scope
 from domain.retrieval import Retrieval
-from domain.turns.beginning import Ask, begin
+from domain.turns.beginning import Ask, Begun, begin
 from domain.turns.events import TurnEvent, TurnOutcome
 from domain.turns.informing import inform
 from domain.turns.log import CHANNEL, TurnLog
 from domain.turns.run import Run
 from engine import Engine
-from errors import Invalid, NotConfigured, NotFound
+from errors import Invalid, NotConfigured, NotFound, Unavailable
 from models.database import connection
 
 __all__ = ["Options", "Turns", "WhenReaderLeaves"]
+
+
+# How long a process that is going waits for a database that is away; another one ends its turns when they expire.
+_CLOSING_SECONDS = 3
 
 
 class WhenReaderLeaves(StrEnum):
@@ -56,13 +61,15 @@ class Turns:
         # Whose lease a turn is under; a process that starts again is another one.
         self.owner = uuid4()
         self.running: dict[UUID, Run] = {}
+        self._beginnings: set[asyncio.Task[Begun]] = set()
+        self._closing = False
 
     async def start(self, principal: Principal, ask: Ask) -> models.Turn:
-        return (await self._begin(principal, ask)).turn
+        return (await self._begin(principal, ask, WhenReaderLeaves.CONTINUE)).turn
 
     async def reply(self, principal: Principal, ask: Ask) -> TurnOutcome:
         """The whole answer. Whoever stops waiting for it stops it."""
-        run = await self._begin(principal, ask)
+        run = await self._begin(principal, ask, WhenReaderLeaves.CANCEL)
         try:
             outcome = await asyncio.shield(run.task)
         except asyncio.CancelledError:
@@ -75,7 +82,7 @@ class Turns:
     async def stream(
         self, principal: Principal, ask: Ask, when_reader_leaves: WhenReaderLeaves
     ) -> AsyncGenerator[TurnEvent, None]:
-        run = await self._begin(principal, ask)
+        run = await self._begin(principal, ask, when_reader_leaves)
         try:
             async with aclosing(self.log.follow(run.turn)) as events:
                 async for event in events:
@@ -113,8 +120,7 @@ class Turns:
             async with aclosing(self.log.follow(turn, turn.last_sequence)) as events:
                 async for _ in events:
                     pass
-        await turn.refresh_from_db()
-        return turn
+        return await self.find(principal, turn_id)
 
     def cancel_here(self, turn_id: UUID) -> None:
         if (run := self.running.get(turn_id)) is not None:
@@ -122,27 +128,61 @@ class Turns:
 
     async def close(self) -> None:
         """The process is going: every answer keeps what it has."""
-        runs = list(self.running.values())
-        for run in runs:
-            run.stop(models.TurnStatus.INTERRUPTED)
-        if runs:
-            await asyncio.wait([run.task for run in runs])
+        self._closing = True
+        deadline = time.monotonic() + _CLOSING_SECONDS
+        while ending := [*self._beginnings, *(run.task for run in self.running.values())]:
+            for run in self.running.values():
+                run.stop(models.TurnStatus.INTERRUPTED)
+            await asyncio.wait(ending, timeout=max(0, deadline - time.monotonic()))
+            if time.monotonic() > deadline:
+                break
 
-    async def _begin(self, principal: Principal, ask: Ask) -> Run:
+    async def _begin(self, principal: Principal, ask: Ask, when_reader_leaves: WhenReaderLeaves) -> Run:
+        """Goes on when whoever asked leaves meanwhile: a turn that is saved must have somebody who ends it."""
+        self._check(principal, ask)
+        beginning = asyncio.create_task(
+            begin(
+                principal,
+                ask,
+                sampling=self.options.sampling,
+                instructions=self.options.instructions,
+                owner=self.owner,
+                lease_seconds=self.options.lease_seconds,
+            )
+        )
+        self._beginnings.add(beginning)
+        try:
+            begun = await asyncio.shield(beginning)
+        except asyncio.CancelledError:
+            beginning.add_done_callback(partial(self._begun_for_nobody, principal, ask, when_reader_leaves))
+            raise
+        except BaseException:
+            self._beginnings.discard(beginning)
+            raise
+        self._beginnings.discard(beginning)
+        return self._run(principal, ask, begun)
+
+    def _check(self, principal: Principal, ask: Ask) -> None:
+        if self._closing:
+            raise Unavailable("The server is stopping", retry_after_seconds=1)
         if self.options.problems:
             raise NotConfigured(self.options.problems[0])
         if len(ask.text) > self.options.question_characters:
             raise Invalid("text", f"must not be longer than {self.options.question_characters:,} characters")
         if ask.knowledge is not None:
             principal.require(Scope.KNOWLEDGE_READ)
-        begun = await begin(
-            principal,
-            ask,
-            sampling=self.options.sampling,
-            instructions=self.options.instructions,
-            owner=self.owner,
-            lease_seconds=self.options.lease_seconds,
-        )
+
+    def _begun_for_nobody(
+        self, principal: Principal, ask: Ask, when_reader_leaves: WhenReaderLeaves, beginning: asyncio.Task[Begun]
+    ) -> None:
+        self._beginnings.discard(beginning)
+        if beginning.cancelled() or beginning.exception() is not None:
+            return
+        run = self._run(principal, ask, beginning.result())
+        if when_reader_leaves is WhenReaderLeaves.CANCEL:
+            run.stop(models.TurnStatus.CANCELLED)
+
+    def _run(self, principal: Principal, ask: Ask, begun: Begun) -> Run:
         informing = None
         if begun.spec.knowledge is not None and self._retrieval is not None:
             informing = partial(inform, self._retrieval, self._engine, principal, begun)
