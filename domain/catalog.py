@@ -9,7 +9,7 @@ import models
 from domain.identity import Principal
 from errors import NotConfigured, NotFound
 
-__all__ = ["Offer", "default_model", "find", "offer", "visible_to"]
+__all__ = ["Offer", "default_model", "default_or_none", "find", "offer", "visible_to"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,14 @@ async def find(principal: Principal, model_id: str) -> models.Model:
 
 
 async def default_model(principal: Principal) -> models.Model:
-    row = await visible_to(principal).filter(is_default=True).order_by("-id").first().select_related("provider")
+    row = await default_or_none(principal)
     if row is None:
         raise NotConfigured("No model is configured")
     return row
+
+
+async def default_or_none(principal: Principal) -> models.Model | None:
+    return await visible_to(principal).filter(is_default=True).order_by("-id").first().select_related("provider")
 
 
 async def offer(workspace: models.Workspace, offered: Offer) -> models.Model:

@@ -5,6 +5,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from schema.access import Requires
 from schema.catalog import CatalogQueries, Provider
+from schema.catalog_entries import CatalogEntryQueries
 from schema.collections import CollectionMutations, CollectionQueries, CollectionSubscriptions
 from schema.conversations import ConversationMutations, ConversationQueries
 from schema.knowledge_documents import KnowledgeDocumentMutations, KnowledgeDocumentQueries
@@ -25,6 +26,7 @@ class Query(
     NodeQueries,
     WorkspaceQueries,
     CatalogQueries,
+    CatalogEntryQueries,
     ConversationQueries,
     TurnQueries,
     CollectionQueries,

@@ -1,8 +1,11 @@
+from datetime import date
+
 import strawberry
 
 import models
 from domain.identity import Scope
 from resolvers import catalog as resolve
+from resolvers import catalog_entries as resolve_entry
 from schema.access import root_field
 from schema.nodes import Connection, Node
 from schema.scalars import DateTime
@@ -20,6 +23,35 @@ class Provider(Node):
         return isinstance(value, models.Provider)
 
 
+@strawberry.type(description="Where a fact of the catalog is from.")
+class CatalogSource:
+    name: str = strawberry.field(description="The package, and its version.")
+    as_of: date = strawberry.field(description="The day on which that version was published.")
+
+
+@strawberry.type(description="A model as one vendor offers it.")
+class CatalogEntry:
+    name: str = strawberry.field(description="What the vendor calls it.")
+    title: str = strawberry.field(description="Its name for people.")
+    vendor: str = strawberry.field(description="Who offers it.")
+    context_window: int = strawberry.field(
+        description="How many tokens question, history and answer may have together; 0 where none are counted."
+    )
+    input_modalities: list[str] = strawberry.field(description="What it reads: `text`, `image`, `pdf`, …")
+    output_modalities: list[str] = strawberry.field(description="What it writes.")
+    modalities: list[str] = strawberry.field(description="What it reads or writes.")
+    released_on: date | None = strawberry.field(description="When it came out.")
+    is_disabled: bool = strawberry.field(description="Whether its vendor has given it up.")
+    input_price: float | None = strawberry.field(
+        description="US dollars for a million tokens read; null when not known."
+    )
+    output_price: float | None = strawberry.field(
+        description="US dollars for a million tokens written; null when not known."
+    )
+    source: CatalogSource = strawberry.field(description="Who says so.")
+    price_source: CatalogSource | None = strawberry.field(description="Who says what it costs.")
+
+
 @strawberry.type(description="A model that can answer.")
 class Model(Node):
     name: str = strawberry.field(description="What the provider calls it.")
@@ -35,6 +67,11 @@ class Model(Node):
     )
     is_default: bool = strawberry.field(description="Whether it answers when nobody chose.")
     provider = strawberry.field(resolver=resolve.provider, graphql_type=Provider | None, description="Who runs it.")
+    entry = strawberry.field(
+        resolver=resolve_entry.entry,
+        graphql_type=CatalogEntry | None,
+        description="What the catalog knows of it; null when that is nothing.",
+    )
 
     @classmethod
     def is_type_of(cls, value: object, _info: object) -> bool:
