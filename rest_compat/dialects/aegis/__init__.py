@@ -24,6 +24,11 @@ _FAILED = {
     "ReadCollection": "Failed to get collection info",
     "ListCollectionFiles": "Failed to get collection files",
     "DeleteCollection": "Failed to delete collection",
+    "ReadCatalogStatus": "Failed to get catalog stats",
+    "ListVendors": "Failed to list vendors",
+    "ListModalities": "Failed to list modalities",
+    "ListModels": "Failed to list models",
+    "ReadCurrentModel": "Failed to get current config",
 }
 
 
