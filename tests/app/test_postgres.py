@@ -15,8 +15,8 @@ import psutil
 import pytest
 from tortoise.backends.base.config_generator import expand_db_url
 
-from app import postgres
-from app.postgres import Address, DirectoryInUse, EmbeddedPostgres, PostgresFailed, Postmaster
+from app.postgres import Address, DirectoryInUse, EmbeddedPostgres, PostgresFailed
+from app.postgres.server import PACKAGE, Postmaster
 from tests.postgres import CARELESS, running_postgres
 
 PROJECT = Path(__file__).parents[2]
@@ -184,10 +184,10 @@ async def test_root_needs_no_open_folders(tmp_path: Path, monkeypatch: pytest.Mo
     """Neither the programs nor the data of the server are where its user could go by itself."""
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
-    spec = importlib.util.find_spec(postgres.PACKAGE)
+    spec = importlib.util.find_spec(PACKAGE)
     assert spec is not None
     assert spec.origin is not None
-    for part in (postgres.PACKAGE, f"{postgres.PACKAGE}.libs"):
+    for part in (PACKAGE, f"{PACKAGE}.libs"):
         shutil.copytree(Path(spec.origin).parents[1] / part, closed / part, symlinks=True)
     monkeypatch.syspath_prepend(closed)
 
