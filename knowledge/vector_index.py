@@ -16,7 +16,10 @@ __all__ = ["SMALLEST", "build", "exists_sql", "is_due"]
 SMALLEST = 10_000
 # From here on waiting for the end of an import would make searches wait too long.
 _URGENT = 200_000
-_MEMORY = "512MB"
+
+# A graph that outgrows the memory it is built in takes many times as long. What a vector takes in it, beside its numbers
+# of two bytes, and how much is asked for at most.
+_LINKS_BYTES, _MOST_MEGABYTES = 500, 4_000
 
 
 def _name(embedder_id: UUID) -> str:
@@ -59,10 +62,18 @@ async def _build(bare: asyncpg.Connection, embedder_id: UUID, dimension: int) ->
         return
     # What a build that was broken off has left is no index.
     await bare.execute(f"DROP INDEX IF EXISTS {_name(embedder_id)}")
-    await bare.execute(f"SET maintenance_work_mem = '{_MEMORY}'")
-    await bare.execute(
+    count = await bare.fetchval("SELECT count(*) FROM chunk_vectors WHERE embedder_id = $1", embedder_id)
+    megabytes = min(64 + count * (2 * dimension + _LINKS_BYTES) // 1_000_000, _MOST_MEGABYTES)
+    await bare.execute(f"SET maintenance_work_mem = '{megabytes}MB'")
+    statement = (
         f"CREATE INDEX CONCURRENTLY {_name(embedder_id)} ON chunk_vectors"
-        f" USING hnsw ((embedding::halfvec({dimension})) halfvec_cosine_ops) WHERE embedder_id = '{embedder_id}'",
-        timeout=None,
+        f" USING hnsw ((embedding::halfvec({dimension})) halfvec_cosine_ops) WHERE embedder_id = '{embedder_id}'"
     )
+    try:
+        await bare.execute(statement)
+    except (asyncpg.DiskFullError, asyncpg.OutOfMemoryError):
+        # Several processes build it in shared memory, of which containers are given little.
+        await bare.execute(f"DROP INDEX IF EXISTS {_name(embedder_id)}")
+        await bare.execute("SET max_parallel_maintenance_workers = 0")
+        await bare.execute(statement)
     await bare.execute("ANALYZE chunks, chunk_vectors")
