@@ -12,7 +12,7 @@ from tortoise.backends.base.client import TransactionalDBClient, TransactionCont
 from tortoise.config import TortoiseConfig
 from tortoise.connection import get_connection, get_connections
 from tortoise.context import TortoiseContext
-from tortoise.exceptions import DBConnectionError
+from tortoise.exceptions import DBConnectionError, OperationalError
 from tortoise.migrations.api.migrate import migrate as apply_migrations
 from tortoise.models import Model as Row
 from tortoise.transactions import in_transaction
@@ -57,13 +57,20 @@ class Unreachable(Unavailable):
 _UNWRITABLE = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError, UnicodeEncodeError)
 
 
+def _is_unwritable(exc: BaseException | None) -> bool:
+    """Whether it is, or wraps what is: asyncpg wraps what cannot be encoded, and Tortoise what asyncpg says."""
+    return exc is not None and (isinstance(exc, _UNWRITABLE) or _is_unwritable(exc.__cause__))
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     try:
         yield
     except _AWAY as exc:
         raise Unreachable from exc
-    except _UNWRITABLE as exc:
+    except (*_UNWRITABLE, asyncpg.DataError, OperationalError) as exc:
+        if not _is_unwritable(exc):
+            raise
         raise Invalid("", "Text must not contain the character U+0000 or half a surrogate pair") from exc
 
 

@@ -1,9 +1,13 @@
 """What the one database promises to those who write rules over it."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any  # Credentials are an open dictionary.
 
+import pytest
+
 import models
+from errors import Invalid
 from models.database import connection, transaction
 
 
@@ -31,3 +35,21 @@ async def test_tasks_of_one_transaction_take_turns(database: dict[str, Any]) -> 
         await asyncio.gather(*(work() for _ in range(5)))
 
     assert most_at_work == 1
+
+
+async def _by_hand(name: str) -> object:
+    async with connection() as bare:
+        return await bare.fetch("SELECT FROM workspaces WHERE name = $1", name)
+
+
+async def _by_row(name: str) -> object:
+    return await models.Workspace.get_or_none(name=name)
+
+
+@pytest.mark.parametrize("find", [_by_hand, _by_row])
+@pytest.mark.parametrize("name", ["\0", "\ud800"])
+async def test_says_what_cannot_be_a_text(
+    database: dict[str, Any], find: Callable[[str], Awaitable[object]], name: str
+) -> None:
+    with pytest.raises(Invalid, match=r"Text must not contain the character U\+0000 or half a surrogate pair"):
+        await find(name)
