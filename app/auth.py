@@ -41,9 +41,14 @@ def _key_of(connection: HTTPConnection) -> str | None:
         return key
     if b"api-key=" in connection.scope["query_string"] and (key := connection.query_params.get("api-key")):
         return key
-    if "cookie" in headers and (key := connection.cookies.get(KEY_COOKIE)):
+    if "cookie" in headers and not _is_made_elsewhere(connection) and (key := connection.cookies.get(KEY_COOKIE)):
         return key
     return None
+
+
+def _is_made_elsewhere(connection: HTTPConnection) -> bool:
+    """A link or a picture on a stranger's page: such requests carry cookies, may come from here, and name no origin."""
+    return "origin" not in connection.headers and connection.headers.get("sec-fetch-site") == "cross-site"
 
 
 def _origin_of(connection: HTTPConnection) -> str | None:
@@ -68,8 +73,8 @@ def _is_from_here(connection: HTTPConnection) -> bool:
         return False
     if not _is_loopback(_host_of(f"//{connection.headers.get('host', '')}")):
         return False
-    origin = connection.headers.get("origin")
-    return origin is None or _is_loopback(_host_of(origin))
+    origin = _origin_of(connection)
+    return not _is_made_elsewhere(connection) and (origin is None or _is_loopback(_host_of(origin)))
 
 
 def _host_of(address: str) -> str:

@@ -14,6 +14,7 @@ from models.database import connection
 
 __all__ = [
     "ConversationFilter",
+    "check_user",
     "create",
     "delete",
     "find",
@@ -26,6 +27,11 @@ __all__ = [
 ]
 
 _TITLE_LENGTH = 50
+_GIVEN_TITLE_LENGTH = 500
+# They stand in an index, which holds rows of a few kilobytes.
+_USER_LENGTH = 256
+# A search is words, not a document; Postgres gives up on queries of many thousands.
+_SEARCH_LENGTH = 1000
 _TEXT_SQL = "to_tsvector('simple', left(text, 250000)) @@ websearch_to_tsquery('simple', $2)"
 
 
@@ -52,6 +58,8 @@ async def find(principal: Principal, conversation_id: str, *, external_user: str
 
 async def search(principal: Principal, wanted: ConversationFilter) -> QuerySet[models.Conversation]:
     """Conversations of one user, or with all of the words somewhere in their title or messages."""
+    if wanted.text and len(wanted.text) > _SEARCH_LENGTH:
+        raise Invalid("text", f"must not be longer than {_SEARCH_LENGTH:,} characters")
     found = visible_to(principal)
     if wanted.external_user is not None:
         found = found.filter(external_user=wanted.external_user)
@@ -73,6 +81,8 @@ async def create(
     external_user: str | None = None,
     metadata: dict[str, object] | None = None,
 ) -> models.Conversation:
+    check_user(external_user)
+    _check_title(title)
     return await models.Conversation.create(
         workspace_id=principal.workspace_id, title=title, external_user=external_user, metadata=metadata or {}
     )
@@ -81,6 +91,7 @@ async def create(
 async def rename(principal: Principal, conversation_id: str, title: str) -> models.Conversation:
     if not title.strip():
         raise Invalid("title", "must not be empty")
+    _check_title(title)
     conversation = await find(principal, conversation_id)
     conversation.title = title.strip()
     await conversation.save(update_fields=["title"])
@@ -92,6 +103,16 @@ async def delete(principal: Principal, conversation_id: str) -> models.Conversat
     conversation = await find(principal, conversation_id)
     await conversation.delete()
     return conversation
+
+
+def check_user(external_user: str | None) -> None:
+    if external_user is not None and len(external_user) > _USER_LENGTH:
+        raise Invalid("externalUser", f"must not be longer than {_USER_LENGTH} characters")
+
+
+def _check_title(title: str | None) -> None:
+    if title is not None and len(title) > _GIVEN_TITLE_LENGTH:
+        raise Invalid("title", f"must not be longer than {_GIVEN_TITLE_LENGTH} characters")
 
 
 def title_from(question: str) -> str | None:

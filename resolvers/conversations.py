@@ -24,22 +24,25 @@ class ConversationFilter:
     )
     text: str | None = strawberry.field(
         default=None,
-        description="Words that all appear in one message, or a part of the title; quotes and `-word` work as well.",
+        description="Words that all appear in one message, or a part of the title, up to 1,000 characters; quotes and"
+        " `-word` work as well.",
     )
 
 
 @strawberry.input(description="A conversation to begin.")
 class CreateConversationInput:
-    title: str | None = strawberry.field(default=None, description="Its title; its first question when left out.")
+    title: str | None = strawberry.field(
+        default=None, description="Its title, up to 500 characters; the beginning of its first question when left out."
+    )
     external_user: str | None = strawberry.field(
-        default=None, description="The user of your application it belongs to."
+        default=None, description="The user of your application it belongs to, up to 256 characters."
     )
 
 
 @strawberry.input(description="A new title.")
 class RenameConversationInput:
     id: strawberry.ID = strawberry.field(description="The conversation.")
-    title: str = strawberry.field(description="The title from now on.")
+    title: str = strawberry.field(description="The title from now on, up to 500 characters.")
 
 
 @strawberry.input(description="A conversation to delete, with all its messages.")

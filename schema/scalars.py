@@ -23,7 +23,10 @@ def read_time(text: object) -> datetime:
         raise ValueError("a time is a string in ISO 8601 form")
     # In a query string a plus sign that nobody escaped arrives as a space.
     moment = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError:
+        raise ValueError("a time lies between the years 1 and 9999 in UTC") from None
 
 
 def unchanged(value: Any) -> Any:

@@ -56,6 +56,7 @@ async def begin(
     lease_seconds: float,
 ) -> Begun:
     """The question and the running turn are saved when this returns; the model has not been asked yet."""
+    conversations.check_user(ask.external_user or ask.new_conversation_user)
     conversation, history = await _place(principal, ask)
     spec = await _spec(principal, ask, conversation, sampling, instructions)
     is_new = conversation is None

@@ -44,6 +44,11 @@ def local(*, trusts_this_machine: bool = True) -> Authenticator:
         # A page of a stranger in a browser on this machine.
         (connection({"origin": "https://evil.example"}), PrincipalKind.ANONYMOUS),
         (connection({"origin": "null"}), PrincipalKind.ANONYMOUS),
+        # Its links and pictures, which name no origin.
+        (connection({"sec-fetch-site": "cross-site"}), PrincipalKind.ANONYMOUS),
+        (connection({"referer": "https://evil.example/page"}), PrincipalKind.ANONYMOUS),
+        (connection({"sec-fetch-site": "none"}), PrincipalKind.LOCAL),
+        (connection({"sec-fetch-site": "cross-site", "origin": "http://localhost:5173"}), PrincipalKind.LOCAL),
         # The same, after it had its own name lead to this machine.
         (connection({"host": "evil.example:8000"}), PrincipalKind.ANONYMOUS),
         (connection({"host": "127.0.0.1.evil.example"}), PrincipalKind.ANONYMOUS),
@@ -73,6 +78,14 @@ async def test_finds_the_key_wherever_it_is(workspace: models.Workspace) -> None
     ]
 
     assert [(await authenticate(asked, key)).kind for asked, key in carried] == [PrincipalKind.SK] * 6
+
+
+async def test_a_cookie_does_not_open_what_a_strangers_page_links_to(workspace: models.Workspace) -> None:
+    _, secret = await keys.create(workspace.id, KeyKind.SK)
+    authenticate = Authenticator(workspace.id, Keys(), trusts_this_machine=False)
+    linked = connection({"cookie": f"palaver_key={secret}", "sec-fetch-site": "cross-site"})
+
+    assert (await authenticate(linked, None)).kind is PrincipalKind.ANONYMOUS
 
 
 async def test_a_wrong_key_is_refused_even_here(workspace: models.Workspace) -> None:

@@ -41,9 +41,10 @@ async def test_begins_renames_and_deletes(ask: Asker) -> None:
     id = created.data["createConversation"]["conversation"]["id"]
 
     renamed = await ask(
-        "mutation($id: ID!, $t: String!) { renameConversation(input: {id: $id, title: $t}) { conversation { title } } }",
+        "mutation($id: ID!, $to: String!) {"
+        " renameConversation(input: {id: $id, title: $to}) { conversation { title } } }",
         id=id,
-        t=" Better plans ",
+        to=" Better plans ",
     )
     deleted = await ask("mutation($id: ID!) { deleteConversation(input: {id: $id}) { deletedId } }", id=id)
     after = await ask("query($id: ID!) { conversation(id: $id) { id } }", id=id)
@@ -52,6 +53,30 @@ async def test_begins_renames_and_deletes(ask: Asker) -> None:
     assert deleted.data == {"deleteConversation": {"deletedId": id}}
     assert after.errors is not None
     assert after.errors[0]["extensions"]["code"] == "not_found"
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "mutation($text: String!) { createConversation(input: {externalUser: $text}) { conversation { id } } }",
+        "mutation($text: String!) { createConversation(input: {title: $text}) { conversation { id } } }",
+        'mutation($text: String!) { reply(input: {text: "Hi", externalUser: $text}) { answer { id } } }',
+        "query($text: String!) { conversations(filter: {text: $text}) { totalCount } }",
+    ],
+)
+async def test_what_is_too_long_is_refused(ask: Asker, document: str) -> None:
+    result = await ask(document, text="".join(map(chr, range(0x4E00, 0x4E00 + 9000))))
+
+    assert result.errors is not None
+    assert [error["extensions"]["code"] for error in result.errors] == ["invalid"]
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+async def test_a_time_beyond_all_calendars_is_refused(ask: Asker, moment: str) -> None:
+    result = await ask("query($m: DateTime) { usageStatistics(range: {start: $m}) { totalTokens } }", m=moment)
+
+    assert result.errors is not None
+    assert "between the years 1 and 9999" in result.errors[0]["message"]
 
 
 async def test_an_empty_title_is_refused(ask: Asker, principal: Principal) -> None:
