@@ -24,16 +24,34 @@ def parameters_of(together: Sequence[Endpoint], schemas: Schemas) -> list[Json]:
         for binding in endpoint.bindings:
             for source in binding.sources:
                 if source.place in _TEXTUAL:
-                    # What only one of several operations needs is not needed by the endpoint.
-                    certain = len(together) == 1 and len(binding.sources) == 1
+                    certain = all(_needs(each, source) for each in together)
                     found.setdefault(source, _parameter(binding, source, schemas, certain=certain))
+    if together[0].method in ("GET", "DELETE"):
+        for key in dict.fromkeys(key for each in together if each.condition for key in each.condition.tests):
+            found.setdefault(Source(Place.QUERY, key), _telling_parameter(key, together))
     for name in together[0].parameters:
         found.setdefault(Source(Place.PATH, name), _key_parameter(name))
     return list(found.values())
 
 
+def _needs(endpoint: Endpoint, source: Source) -> bool:
+    """What only one of several operations needs is not needed by their route."""
+    return any(binding.required and binding.sources == (source,) for binding in endpoint.bindings)
+
+
+def _telling_parameter(key: str, together: Sequence[Endpoint]) -> Json:
+    """One that no operation takes: it tells them apart."""
+    tests = [test for each in together if each.condition for test in each.condition.tests.get(key, ())]
+    told = all(each.condition and key in each.condition.tests for each in together)
+    schema: Json = {"type": "string"}
+    if told and all(isinstance(test, Equals) for test in tests):
+        schema["enum"] = [test.value for test in tests if isinstance(test, Equals)]
+    required = told and not any(isinstance(test, Absent) for test in tests)
+    return {"name": key, "in": "query", "required": required, "schema": schema}
+
+
 def _parameter(binding: Binding, source: Source, schemas: Schemas, *, certain: bool) -> Json:
-    required = source.place is Place.PATH or (binding.required and certain)
+    required = source.place is Place.PATH or certain
     printed: Json = {"name": source.name, "in": source.place.value, "required": required}
     if binding.description:
         printed["description"] = binding.description

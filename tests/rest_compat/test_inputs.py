@@ -36,6 +36,12 @@ STATES = """
   }
 """
 
+KIND_A, KIND_B = (
+    f'query Browse{kind}($state: State!) @route(method: GET, path: "/api/documents", when: {{kind: "{kind}"}})'
+    " { found(state: $state) @body }"
+    for kind in ("a", "b")
+)
+
 
 def compiled(text: str) -> Endpoint:
     [endpoint] = compile_documents(DIALECT, SCHEMA, {"toy.graphql": dedent(text).strip()})
@@ -89,6 +95,16 @@ def test_complains_of_a_separator_that_separates_nothing(variable: str) -> None:
 
     with pytest.raises(CompileError, match="A separator is for a list in the JSON body"):
         compiled(f'mutation Tag({variable}) @route(method: POST, path: "/api/tags") {{ {field} @body }}')
+
+
+def test_describes_what_tells_operations_apart() -> None:
+    endpoints = compile_documents(DIALECT, SCHEMA, {"toy.graphql": f"{KIND_A} {KIND_B}"})
+
+    parameters = openapi(DIALECT, endpoints)["paths"]["/api/documents"]["get"]["parameters"]
+    assert parameters == [
+        {"name": "state", "in": "query", "required": True, "schema": {"type": "string", "enum": ["Waiting", "Ready"]}},
+        {"name": "kind", "in": "query", "required": True, "schema": {"type": "string", "enum": ["a", "b"]}},
+    ]
 
 
 def test_takes_a_word_in_a_list_for_all_it_stands_for() -> None:
