@@ -21,7 +21,7 @@ from domain.jobs import Jobs, enqueue
 from domain.notifications import Listener
 from domain.storing import NewDocument, store
 from errors import PlatformError, ProviderRateLimited, ProviderUnavailable, Unavailable
-from knowledge import index, read, vector_index
+from knowledge import index, read, reembed, sweep, vector_index
 from knowledge.index import Batch
 from models.database import connection
 
@@ -187,7 +187,7 @@ class Ingestion:
             await self._ingest(part, is_last_try=True)
 
     async def sweep(self, payload: bytes, is_last_try: bool = True) -> None:
-        await index.sweep(UUID(bytes=payload))
+        await sweep.sweep(UUID(bytes=payload))
 
     async def reembed(self, payload: bytes, is_last_try: bool = True) -> None:
         """Give every chunk of a collection a vector of its next embedder, then let that one answer."""
@@ -195,8 +195,8 @@ class Ingestion:
         row = await models.Embedder.get_or_none(id=embedder_id)
         if row is None:
             return
-        while not await index.change_over(collection_id, embedder_id):
-            while await index.embed_missing(collection_id, row, self._embedders.named(row.name)):
+        while not await reembed.change_over(collection_id, embedder_id):
+            while await reembed.embed_missing(collection_id, row, self._embedders.named(row.name)):
                 await self._announce(collection_id)
         async with connection() as bare:
             # Whoever asked a moment ago still looks into the old index.

@@ -5,9 +5,9 @@ that would have to be taken back.
 """
 
 import asyncio
-import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 import asyncpg
@@ -15,14 +15,14 @@ import asyncpg
 import models
 from engine.embeddings import Embedder
 from errors import Conflict
-from knowledge import embed, read, split
+from knowledge import read, rows, split
+from knowledge.rows import Piece, Target, digest_of
 from models.database import connection, transaction
 
-__all__ = ["Batch", "Source", "change_over", "claim", "claim_indexed", "embed_missing", "fail", "index", "sweep"]
+__all__ = ["Batch", "Source", "claim", "claim_indexed", "fail", "index"]
 
 # How many chunks are embedded and written at once.
 _CHUNKS_AT_ONCE = 1_000
-_ROWS_AT_ONCE = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,29 +52,12 @@ class Batch:
     sizes: split.SplitSizes
     sources: tuple[Source, ...]
 
+    @property
+    def target(self) -> Target:
+        return Target(self.workspace_id, self.collection_id, self.embedder_id)
+
     def each(self) -> "list[Batch]":
-        return [replace(self, sources=(source,)) for source in self.sources]
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """A chunk on its way into the index."""
-
-    id: UUID
-    content_id: UUID
-    position: int
-    heading: str
-    text: str
-    start_line: int
-    end_line: int
-
-    @property
-    def passage(self) -> str:
-        return f"{self.heading}\n\n{self.text}" if self.heading else self.text
-
-    @property
-    def digest(self) -> str:
-        return hashlib.blake2b(self.passage.encode(errors="replace"), digest_size=16).hexdigest()
+        return [dataclasses.replace(self, sources=(source,)) for source in self.sources]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +66,7 @@ class _Cut:
 
     source: Source
     text: str = ""
-    pieces: tuple[_Piece, ...] = ()
+    pieces: tuple[Piece, ...] = ()
     failure: str | None = None
 
 
@@ -161,40 +144,19 @@ async def index(batch: Batch, embedder: Embedder, *, anew: bool = False) -> None
     cuts = await asyncio.to_thread(_cut_all, to_cut, batch.sizes)
     for cut in cuts:
         if cut.failure is not None:
-            await fail(replace(batch, sources=(cut.source,)), cut.failure)
+            await fail(dataclasses.replace(batch, sources=(cut.source,)), cut.failure)
     made = [cut for cut in cuts if cut.failure is None]
     pieces = [piece for cut in made for piece in cut.pieces]
+    cut_before = [source for source in batch.sources if source not in to_cut]
     if anew:
-        await _replace(batch, pieces, embedder)
+        await rows.replace(batch.target, [cut.source.id for cut in made], pieces, embedder)
     else:
-        kept = await _kept(batch)
+        kept = await rows.kept(batch.target, [cut.source.id for cut in made])
         pieces = [piece for piece in pieces if (piece.content_id, piece.position) not in kept]
-        pieces += await _without_vectors(batch)
+        pieces += await rows.without_vectors(batch.target, [source.id for source in cut_before])
         for start in range(0, len(pieces), _CHUNKS_AT_ONCE):
-            await _add(batch, pieces[start : start + _CHUNKS_AT_ONCE], embedder)
-    await _finish(batch, made, [source for source in batch.sources if source not in to_cut])
-
-
-async def _add(batch: Batch, pieces: Sequence[_Piece], embedder: Embedder) -> None:
-    """Chunks and their vectors. What was embedded before, wherever in the workspace, is copied."""
-    known = await _known(batch, [piece.digest for piece in pieces])
-    new = [piece for piece in pieces if piece.digest not in known]
-    vectors = embed.to_sql(await embed.embed_passages(embedder, [piece.passage for piece in new])) if new else []
-    async with transaction(), connection() as bare:
-        await _write_chunks(bare, batch, pieces)
-        await _write_vectors(bare, batch, new, vectors)
-        copied = [piece for piece in pieces if piece.digest in known]
-        await _copy_vectors(bare, batch, copied, [known[piece.digest] for piece in copied])
-
-
-async def _replace(batch: Batch, pieces: Sequence[_Piece], embedder: Embedder) -> None:
-    vectors = embed.to_sql(await embed.embed_passages(embedder, [piece.passage for piece in pieces])) if pieces else []
-    async with transaction(), connection() as bare:
-        await bare.execute(
-            "DELETE FROM chunks WHERE content_id = ANY($1::uuid[])", [source.id for source in batch.sources]
-        )
-        await _write_chunks(bare, batch, pieces)
-        await _write_vectors(bare, batch, pieces, vectors)
+            await rows.add(batch.target, pieces[start : start + _CHUNKS_AT_ONCE], embedder)
+    await _finish(batch, made, cut_before)
 
 
 async def fail(batch: Batch, reason: str) -> None:
@@ -205,9 +167,6 @@ async def fail(batch: Batch, reason: str) -> None:
             [id for source in batch.sources for id in source.documents],
             reason.replace("\0", ""),
         )
-
-
-# ---------------------------------------------------------------- cutting
 
 
 def _cut_all(sources: Sequence[Source], sizes: split.SplitSizes) -> list[_Cut]:
@@ -224,139 +183,22 @@ def _cut(source: Source, sizes: split.SplitSizes) -> _Cut:
         return _Cut(source, failure=str(exc))
     pieces = []
     for chunk in split.split(document, sizes):
-        heading = split.passage(document, chunk)[: -len(chunk.text)].strip()
+        heading = split.passage(document, chunk)[: -len(chunk.text)].strip().replace("\0", "")
         text = f"File: {source.title}\n\n{chunk.text}" if source.title else chunk.text
+        text = text.replace("\0", "")
         pieces.append(
-            _Piece(
+            Piece(
                 models.new_id(models.Kind.CHUNK),
                 source.id,
                 chunk.index,
-                heading.replace("\0", ""),
-                text.replace("\0", ""),
+                heading,
+                text,
+                digest_of(heading, text),
                 chunk.start_line,
                 chunk.end_line,
             )
         )
     return _Cut(source, document.text.replace("\0", ""), tuple(pieces))
-
-
-# ---------------------------------------------------------------- what is there
-
-
-async def _kept(batch: Batch) -> set[tuple[UUID, int]]:
-    """What a process that died had written already. Cutting again gives the same pieces, so they are good."""
-    uncut = [source.id for source in batch.sources if not source.is_cut]
-    async with connection() as bare:
-        rows = await bare.fetch(
-            """
-            SELECT c.content_id, c.position FROM chunks c
-            JOIN chunk_vectors v ON v.chunk_id = c.id AND v.embedder_id = $2
-            WHERE c.content_id = ANY($1::uuid[])
-            """,
-            uncut,
-            batch.embedder_id,
-        )
-    return {(row["content_id"], row["position"]) for row in rows}
-
-
-async def _without_vectors(batch: Batch) -> list[_Piece]:
-    """Chunks that are there and have to be embedded once more."""
-    cut = [source.id for source in batch.sources if source.is_cut]
-    if not cut:
-        return []
-    async with connection() as bare:
-        rows = await bare.fetch(
-            """
-            SELECT c.id, c.content_id, c.position, c.heading, c.text, c.start_line, c.end_line FROM chunks c
-            LEFT JOIN chunk_vectors v ON v.chunk_id = c.id AND v.embedder_id = $2
-            WHERE c.content_id = ANY($1::uuid[]) AND v.chunk_id IS NULL
-            """,
-            cut,
-            batch.embedder_id,
-        )
-    return [_Piece(*row.values()) for row in rows]
-
-
-async def _known(batch: Batch, digests: Sequence[str]) -> dict[str, UUID]:
-    """A chunk that has the vector, by digest."""
-    async with connection() as bare:
-        rows = await bare.fetch(
-            """
-            SELECT DISTINCT ON (c.digest) c.digest, c.id FROM chunks c
-            JOIN chunk_vectors v ON v.chunk_id = c.id AND v.embedder_id = $3
-            WHERE c.workspace_id = $1 AND c.digest = ANY($2::text[])
-            """,
-            batch.workspace_id,
-            list(dict.fromkeys(digests)),
-            batch.embedder_id,
-        )
-    return {row["digest"]: row["id"] for row in rows}
-
-
-# ---------------------------------------------------------------- rows
-
-
-async def _write_chunks(bare: asyncpg.Connection, batch: Batch, pieces: Sequence[_Piece]) -> None:
-    await bare.execute(
-        """
-        INSERT INTO chunks (id, workspace_id, collection_id, content_id, position, heading, text, digest, start_line,
-                            end_line, created_at)
-        SELECT id, $1, $2, content_id, position, heading, text, digest, start_line, end_line, now()
-        FROM unnest($3::uuid[], $4::uuid[], $5::int[], $6::text[], $7::text[], $8::text[], $9::int[], $10::int[])
-             AS new (id, content_id, position, heading, text, digest, start_line, end_line)
-        ON CONFLICT DO NOTHING
-        """,
-        batch.workspace_id,
-        batch.collection_id,
-        *_columns(pieces, "id", "content_id", "position", "heading", "text", "digest", "start_line", "end_line"),
-    )
-
-
-async def _write_vectors(
-    bare: asyncpg.Connection, batch: Batch, pieces: Sequence[_Piece], vectors: Sequence[str]
-) -> None:
-    """By place and not by id: another process may have written the chunk first."""
-    await bare.execute(
-        """
-        INSERT INTO chunk_vectors (chunk_id, embedder_id, collection_id, content_id, embedding)
-        SELECT c.id, $1, $2, c.content_id, new.embedding::vector
-        FROM unnest($3::uuid[], $4::int[], $5::text[]) AS new (content_id, position, embedding)
-        JOIN chunks c ON c.content_id = new.content_id AND c.position = new.position
-        ON CONFLICT DO NOTHING
-        """,
-        batch.embedder_id,
-        batch.collection_id,
-        *_columns(pieces, "content_id", "position"),
-        vectors,
-    )
-
-
-async def _copy_vectors(
-    bare: asyncpg.Connection, batch: Batch, pieces: Sequence[_Piece], origins: Sequence[UUID]
-) -> None:
-    if not pieces:
-        return
-    found = await bare.fetchval(
-        """
-        WITH origin AS MATERIALIZED (
-            SELECT new.content_id, new.position, v.embedding
-            FROM unnest($3::uuid[], $4::int[], $5::uuid[]) AS new (content_id, position, origin)
-            JOIN chunk_vectors v ON v.chunk_id = new.origin AND v.embedder_id = $1
-        ), copied AS (
-            INSERT INTO chunk_vectors (chunk_id, embedder_id, collection_id, content_id, embedding)
-            SELECT c.id, $1, $2, c.content_id, origin.embedding FROM origin
-            JOIN chunks c ON c.content_id = origin.content_id AND c.position = origin.position
-            ON CONFLICT DO NOTHING
-        )
-        SELECT count(*) FROM origin
-        """,
-        batch.embedder_id,
-        batch.collection_id,
-        *_columns(pieces, "content_id", "position"),
-        origins,
-    )
-    if found != len(pieces):
-        raise Conflict("A text that was to be copied has just been deleted")
 
 
 async def _finish(batch: Batch, made: Sequence[_Cut], cut_before: Sequence[Source]) -> None:
@@ -393,128 +235,3 @@ async def _finish(batch: Batch, made: Sequence[_Cut], cut_before: Sequence[Sourc
             documents,
             [source.id for source in batch.sources],
         )
-
-
-def _columns(pieces: Iterable[_Piece], *names: str) -> list[list[object]]:
-    pieces = list(pieces)
-    return [[getattr(piece, name) for piece in pieces] for name in names]
-
-
-# ---------------------------------------------------------------- deleting
-
-
-async def sweep(collection_id: UUID) -> None:
-    """Remove what nothing leads to any more, a few rows at a time: long deletions would hold up everybody."""
-    async with connection() as bare:
-        is_gone = await bare.fetchval("SELECT deleted_at IS NOT NULL FROM collections WHERE id = $1", collection_id)
-    while await _sweep_some(collection_id, everything=bool(is_gone)):
-        pass
-    while await _sweep_vectors(collection_id):
-        pass
-    if is_gone:
-        async with connection() as bare:
-            await bare.execute("DELETE FROM collections WHERE id = $1 AND deleted_at IS NOT NULL", collection_id)
-
-
-async def _sweep_some(collection_id: UUID, *, everything: bool) -> bool:
-    async with transaction(), connection() as bare:
-        # So that nobody is just about to say one of these contents again.
-        await bare.execute("SELECT FROM collections WHERE id = $1 FOR NO KEY UPDATE", collection_id)
-        rows = await bare.fetch(
-            """
-            WITH gone AS (
-                DELETE FROM knowledge_documents WHERE id IN (
-                    SELECT id FROM knowledge_documents
-                    WHERE collection_id = $1 AND ($2 OR deleted_at IS NOT NULL) LIMIT $3
-                ) RETURNING id
-            ) SELECT id FROM gone
-            """,
-            collection_id,
-            everything,
-            _ROWS_AT_ONCE,
-        )
-        done = await bare.execute(
-            """
-            DELETE FROM contents WHERE id IN (
-                SELECT n.id FROM contents n WHERE n.collection_id = $1
-                AND NOT EXISTS (SELECT FROM knowledge_documents d WHERE d.content_id = n.id) LIMIT $2
-            )
-            """,
-            collection_id,
-            _ROWS_AT_ONCE,
-        )
-    return len(rows) == _ROWS_AT_ONCE or done != "DELETE 0"
-
-
-async def _sweep_vectors(collection_id: UUID) -> bool:
-    """Those of an embedder that the collection has left."""
-    async with connection() as bare:
-        done = await bare.execute(
-            """
-            DELETE FROM chunk_vectors WHERE (chunk_id, embedder_id) IN (
-                SELECT v.chunk_id, v.embedder_id FROM chunk_vectors v JOIN collections k ON k.id = v.collection_id
-                WHERE k.id = $1 AND v.embedder_id <> k.embedder_id
-                  AND v.embedder_id IS DISTINCT FROM k.next_embedder_id LIMIT $2)
-            """,
-            collection_id,
-            _ROWS_AT_ONCE,
-        )
-    return done != "DELETE 0"
-
-
-# ---------------------------------------------------------------- another embedder
-
-
-async def embed_missing(collection_id: UUID, row: models.Embedder, embedder: Embedder) -> int:
-    """Some of the chunks that have no vector of this embedder yet; how many they were."""
-    async with connection() as bare:
-        found = await bare.fetch(
-            """
-            SELECT c.id, c.content_id, c.position, c.heading, c.text, c.start_line, c.end_line, c.workspace_id
-            FROM contents n JOIN chunks c ON c.content_id = n.id
-            LEFT JOIN chunk_vectors v ON v.chunk_id = c.id AND v.embedder_id = $2
-            WHERE n.collection_id = $1 AND v.chunk_id IS NULL LIMIT $3
-            """,
-            collection_id,
-            row.id,
-            _CHUNKS_AT_ONCE,
-        )
-    if not found:
-        return 0
-    pieces = [_Piece(*list(each.values())[:-1]) for each in found]
-    batch = Batch(
-        found[0]["workspace_id"], collection_id, row.id, row.name, row.dimension, split.SplitSizes(), sources=()
-    )
-    await _add(batch, pieces, embedder)
-    return len(pieces)
-
-
-async def change_over(collection_id: UUID, embedder_id: UUID) -> bool:
-    """From the old index to the new one between two questions; not before the new one is complete.
-
-    True when there is nothing left to do, also because somebody wants yet another embedder by now.
-    """
-    async with transaction(), connection() as bare:
-        wanted = await bare.fetchval(
-            "SELECT next_embedder_id FROM collections WHERE id = $1 FOR NO KEY UPDATE", collection_id
-        )
-        if wanted != embedder_id:
-            return True
-        is_missing = await bare.fetchval(
-            """
-            SELECT EXISTS (
-                SELECT FROM contents n JOIN chunks c ON c.content_id = n.id
-                LEFT JOIN chunk_vectors v ON v.chunk_id = c.id AND v.embedder_id = $2
-                WHERE n.collection_id = $1 AND v.chunk_id IS NULL)
-            """,
-            collection_id,
-            embedder_id,
-        )
-        if is_missing:
-            return False
-        await bare.execute(
-            "UPDATE collections SET embedder_id = $2, next_embedder_id = NULL WHERE id = $1",
-            collection_id,
-            embedder_id,
-        )
-    return True
