@@ -21,7 +21,7 @@ from domain.service import Service
 from domain.turns import Housekeeping, Options, TurnLog, Turns
 from engine import ChatProvider, Engine, Patience
 from errors import NotConfigured
-from models.database import Database, client, connection, transaction
+from models.database import Database, Unreachable, client, connection, transaction
 
 __all__ = ["VERSION", "Runtime", "Surroundings", "only_workspace"]
 
@@ -73,8 +73,8 @@ class Runtime:
             self.workspace.id, self.keys, trusts_this_machine=self.settings.trusts_this_machine
         )
         if self._provider is not None:
-            self.engine.put(self.offer.provider, self._provider)
-            await catalog.offer(self.workspace, self.offer)
+            offered = await catalog.offer(self.workspace, self.offer)
+            self.engine.put(offered.provider.name, self._provider)
         await self.embedders.offer(self.workspace)
         self.turns.log.open()
         self.housekeeping.open()
@@ -96,11 +96,21 @@ class Runtime:
 
     async def check(self) -> None:
         """Raises when a request would fail for want of the database."""
-        async with connection() as bare, asyncio.timeout(_READY_SECONDS):
-            await bare.fetchval("SELECT 1")
+        # Not by a timeout around it: giving a connection back waits for a database that hangs.
+        asking = asyncio.create_task(_ask())
+        await asyncio.wait([asking], timeout=_READY_SECONDS)
+        if not asking.done():
+            asking.cancel()
+            raise Unreachable
+        asking.result()
 
     def observe(self) -> None:
         metrics.observe(lambda: len(self.turns.running), client().pool_use)
+
+
+async def _ask() -> None:
+    async with connection() as bare:
+        await bare.fetchval("SELECT 1")
 
 
 def _ingestion(settings: Settings) -> IngestionOptions:

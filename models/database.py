@@ -41,9 +41,13 @@ _AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.InsufficientResourcesError,
+    # Two transactions wanted the same rows in another order; one of them has to come again.
+    asyncpg.TransactionRollbackError,
     DBConnectionError,
 )
+# Opening a connection takes milliseconds; a server that accepts and says nothing is as good as away.
+_CONNECT_SECONDS = 5.0
 
 
 class Unreachable(Unavailable):
@@ -104,6 +108,14 @@ class Client(AsyncpgDBClient):
         template = {key: value for key, value in self._template.items() if key not in ("min_size", "max_size", "loop")}
         with _translated():
             return await asyncpg.connect(password=self.password, **template)  # type: ignore[arg-type]  # wider than the stubs
+
+    def hang_up(self) -> None:
+        """For a database that does not answer: who waits for it learns that at once, and who comes next calls anew."""
+        if self._pool is not None:
+            # The pool could only be ended as a whole, and would leave those behind who wait for a connection.
+            for holder in self._pool._holders:  # type: ignore[attr-defined]  # asyncpg keeps them to itself
+                if holder._con is not None:
+                    holder._con.terminate()
 
     def pool_use(self) -> tuple[int, int]:
         """Connections in use, and open."""
@@ -173,7 +185,9 @@ client_class = Client
 def configuration(credentials: dict[str, Any]) -> dict[str, Any]:
     """Tortoise's configuration; `credentials` are asyncpg's: host (a folder for a Unix socket), user, database, …"""
     return {
-        "connections": {"default": {"engine": "models.database", "credentials": credentials}},
+        "connections": {
+            "default": {"engine": "models.database", "credentials": {"timeout": _CONNECT_SECONDS} | credentials}
+        },
         "apps": {"models": {"models": ["models"], "migrations": "models.migrations", "default_connection": "default"}},
         "use_tz": True,
         "timezone": "UTC",
