@@ -68,6 +68,10 @@ class Settings(BaseSettings):
     # Folders of the server whose files may be indexed by their path.
     index_roots: Annotated[tuple[Path, ...], NoDecode] = ()
 
+    # Of new collections; each may say otherwise.
+    chunk_characters: int = Field(default=2_000, ge=100, le=20_000)
+    chunk_overlap_characters: int = Field(default=400, ge=0)
+
     body_limit_bytes: int = Field(default=1_000_000, gt=0)
     upload_limit_bytes: int = Field(default=100_000_000, gt=0)
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()

@@ -15,6 +15,7 @@ from domain.indexing import REEMBED, SWEEP, announce, cancel_pending, lock, requ
 from domain.jobs import enqueue
 from engine.embeddings import Embedder
 from errors import Invalid, NotConfigured, NotFound
+from knowledge.split import SIZES
 from models import CollectionKind, IndexState
 from models.database import connection, transaction
 
@@ -58,7 +59,7 @@ class Chunking:
     overlap: int
 
 
-DEFAULT_CHUNKS = Chunking(1_000, 200)
+DEFAULT_CHUNKS = Chunking(SIZES.size, SIZES.overlap)
 
 
 @dataclass(frozen=True, slots=True)

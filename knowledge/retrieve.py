@@ -1,4 +1,4 @@
-"""Finding chunks: by meaning and by words, joined by reciprocal rank, in one statement.
+"""Finding chunks: by meaning and by words, joined by how well they fit, in one statement.
 
 Who may see what, and every other condition, stands inside both halves: what is found need not be sieved afterwards.
 """
@@ -17,9 +17,9 @@ __all__ = ["CHUNK_METADATA_SQL", "Query", "Space", "exactly", "find", "statement
 CHUNK_METADATA_SQL = """jsonb_build_object('chunk_index', c.position, 'total_chunks', n.chunk_count,
     'chunk_size', length(c.text), 'start_line', c.start_line, 'end_line', c.end_line)"""
 
-# How fast a place loses weight, and what a place by words counts beside one by meaning. Sixty, the usual constant, lets
-# two middling places beat one good one: the halves disagree more here than the rankings it was found for.
-_FUSION, _WORDS_WEIGHT = 10, 1.25
+# How much of the relevance of a chunk is its meaning. Little, since the embedder that is always here knows little: see
+# docs/decisions/0008-relevance.md for the figures.
+_MEANING = 0.35
 # How many chunks with words of the question are weighed; words that lead to more only weigh, and lead nowhere.
 _WORD_CANDIDATES = 2_000
 # How many places of the index are looked at for one answer: recall is bought with time here.
@@ -82,6 +82,7 @@ def statement(query: Query) -> tuple[str, list[object]]:
     floor, limit = arguments.add(query.min_score, "float8"), arguments.add(query.limit, "int")
     names = [f"v{place}" for place in range(len(query.spaces))]
     casts = [f"{name}::vector({space.dimension})" for name, space in zip(names, query.spaces, strict=True)]
+    meaning = _MEANING if query.by_meaning and query.by_words else float(query.by_meaning)
     halves = []
     if query.by_meaning:
         halves += [_by_meaning(name, space, sieve, candidates) for name, space in zip(names, query.spaces, strict=True)]
@@ -95,13 +96,16 @@ def statement(query: Query) -> tuple[str, list[object]]:
         FROM unnest({", ".join([terms, *vectors])}) WITH ORDINALITY AS t ({", ".join(["term", *names])}, place)
     ), {_words(collections) if query.by_words else ""} found AS (
         {" UNION ALL ".join(f"({half})" for half in halves)}
-    ), fused AS (
-        -- A chunk counts by its best place for any term, once for its meaning and once for its words.
-        SELECT id, sum(CASE half WHEN 2 THEN {_WORDS_WEIGHT} ELSE 1 END / ({_FUSION} + rank)) AS relevance
-        FROM (SELECT id, half, min(rank) AS rank FROM found GROUP BY id, half) AS best GROUP BY id
+    ), candidates AS (
+        -- A chunk counts by the term that it fits best.
+        SELECT id, coalesce(max(fit), 0) AS fit FROM found GROUP BY id
+    ), measured AS (
+        SELECT f.id, f.fit, (SELECT max({_score(names, query.spaces)}) FROM terms) AS score
+        FROM candidates f JOIN chunk_vectors v ON v.chunk_id = f.id AND v.embedder_id = ANY({_ids(query.spaces)})
     ), scored AS (
-        SELECT f.id, f.relevance, (SELECT max({_score(names, query.spaces)}) FROM terms) AS score
-        FROM fused f JOIN chunk_vectors v ON v.chunk_id = f.id AND v.embedder_id = ANY({_ids(query.spaces)})
+        SELECT id, score, {meaning} * coalesce(score / nullif(max(score) OVER (), 0), 0) + {1 - meaning} * fit
+               AS relevance
+        FROM measured
     )
     SELECT s.relevance, s.score, c.id, c.text, c.position, c.start_line, c.end_line, c.created_at,
            d.metadata || {CHUNK_METADATA_SQL} AS all_metadata, row_to_json(d)::text AS document, r.external_id,
@@ -174,7 +178,7 @@ def _by_meaning(name: str, space: Space, sieve: _Sieve, candidates: str) -> str:
         distance = f"v.embedding <=> t.{name}"
         passes = f"EXISTS (SELECT {documents})"
     return f"""
-        SELECT v.chunk_id AS id, 1 AS half, row_number() OVER (PARTITION BY t.place ORDER BY v.distance) AS rank
+        SELECT v.chunk_id AS id, NULL::float8 AS fit
         FROM terms t CROSS JOIN LATERAL (
             SELECT v.chunk_id, {distance} AS distance FROM chunk_vectors v WHERE {own} AND {passes}
             ORDER BY {distance} LIMIT {candidates}
@@ -213,10 +217,14 @@ def _words(collections: str) -> str:
 
 
 def _by_words(sieve: _Sieve, candidates: str) -> str:
-    """Rare words weigh more than common ones, and a word that comes again weighs a little more each time."""
+    """Rare words weigh more than common ones, and a word that comes again weighs a little more each time.
+
+    The chunk that fits a term best has a fit of 1.
+    """
     return f"""
-        SELECT id, 2 AS half, rank FROM (
-            SELECT place, id, row_number() OVER (PARTITION BY place ORDER BY sum(weight) DESC, id) AS rank
+        SELECT id, weight / nullif(max(weight) OVER (PARTITION BY place), 0) AS fit FROM (
+            SELECT place, id, sum(weight) AS weight,
+                   row_number() OVER (PARTITION BY place ORDER BY sum(weight) DESC, id) AS rank
             FROM (
                 SELECT w.place, c.id, sqrt(ts_rank(c.search, w.query))
                        * ln(1 + c.among / count(*) OVER (PARTITION BY w.place, w.word)) AS weight
