@@ -1,6 +1,7 @@
 """Which model answers: what the operator named, or the embedded one; and what is wrong with it."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from app.settings import ModelWire, Settings
 from domain.catalog import Offer
@@ -50,6 +51,9 @@ def chosen_model(settings: Settings) -> Offer:
             LocalModel.name,
             "Hugging Face",
             settings.context_window_tokens or _EMBEDDED_CONTEXT_TOKENS,
+            # Not unknown: it costs nothing.
+            input_price=Decimal(0),
+            output_price=Decimal(0),
             problems=_disabled(settings),
         )
     vendor = _VENDORS.get(settings.model_host, _WIRES[settings.model_wire])

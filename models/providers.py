@@ -4,6 +4,7 @@ from tortoise import fields
 from tortoise.models import Model as Row
 
 from models import ids
+from models.columns import optional_text
 from models.workspaces import Workspace
 
 __all__ = ["Model", "Provider"]
@@ -16,6 +17,12 @@ class Provider(Row):
     name = fields.CharField(max_length=64)
     wire = fields.CharField(max_length=32)
     base_url = fields.TextField()
+    # Sealed, and good for the origin of this address only.
+    credential = optional_text()
+    # The operator's, written down anew at each start; nobody changes it through the graph.
+    from_environment = fields.BooleanField(default=False)
+    # One more with each change: whoever holds a connection sees that it is of yesterday.
+    revision = fields.IntField(default=1)
     created_at = fields.DatetimeField(auto_now_add=True)
 
     class Meta:

@@ -101,6 +101,9 @@ class UsageRecord(Row):
     cached_tokens = fields.IntField(default=0)
     estimated = fields.BooleanField(default=False)
     cost = fields.DecimalField(max_digits=18, decimal_places=9)
+    # What a million tokens cost when it was billed; null when nobody knew.
+    input_price = fields.DecimalField(max_digits=18, decimal_places=6, null=True)
+    output_price = fields.DecimalField(max_digits=18, decimal_places=6, null=True)
     success = fields.BooleanField()
     error_code = optional_text()
     created_at = fields.DatetimeField(auto_now_add=True)

@@ -188,8 +188,8 @@ async def _settle(
         WITH used AS (
             INSERT INTO usage_records (id, workspace_id, turn_id, api_key_id, external_user, provider_name, model_name,
                                        vendor, action, input_tokens, output_tokens, cached_tokens, estimated, cost,
-                                       success, error_code, created_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, to_timestamp($17))
+                                       success, error_code, created_at, input_price, output_price)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, to_timestamp($17), $24, $25)
             ON CONFLICT (turn_id) DO NOTHING
         ), saved AS (
             INSERT INTO turn_events (turn_id, first_sequence, last_sequence, events, created_at)
@@ -225,6 +225,8 @@ async def _settle(
         CHANNEL,
         str(turn.id),
         turn.conversation_id,
+        price.input_price,
+        price.output_price,
     )
     assert record is not None, "the conversation is locked since the turn was closed"
     return row_of(models.Conversation, record)
