@@ -26,8 +26,8 @@ class Answers:
         for endpoint in together:
             for status, response in self._successes(endpoint).items():
                 known = responses.setdefault(status, response)
-                if "content" in response:
-                    known["content"] = known.get("content", {}) | response["content"]
+                if known is not response and "content" in response:
+                    known["content"] = _either(known.get("content", {}), response["content"])
         error = {self._json: {"schema": self._error(together[0].path)}}
         for code, meaning in sorted(self._refusals(together).items()):
             responses[str(code)] = {"description": meaning, "content": error}
@@ -123,6 +123,16 @@ class Answers:
             for status in endpoint.errors:
                 statuses.setdefault(status, HTTPStatus(status).phrase + ".")
         return statuses
+
+
+def _either(content: Json, other: Json) -> Json:
+    """What one operation answers or another one, by media type."""
+    merged = content | other
+    for media_type in content.keys() & other.keys():
+        schemas = [*content[media_type]["schema"].get("anyOf", [content[media_type]["schema"]])]
+        schemas += [schema for schema in [other[media_type]["schema"]] if schema not in schemas]
+        merged[media_type] = {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}
+    return merged
 
 
 _ANY_FAILURE = Failure("internal", "Something went wrong.", 500, "/")
