@@ -204,4 +204,4 @@ def _transport(settings: Settings) -> TransportOptions:
 
 
 def _bodies(settings: Settings) -> BodyLimits:
-    return BodyLimits(json_bytes=settings.body_limit_bytes, upload_bytes=settings.upload_limit_bytes)
+    return BodyLimits(json_bytes=settings.rest_body_limit_bytes, upload_bytes=settings.upload_limit_bytes)

@@ -73,6 +73,8 @@ class Settings(BaseSettings):
     chunk_overlap_characters: int = Field(default=400, ge=0)
 
     body_limit_bytes: int = Field(default=1_000_000, gt=0)
+    # The old APIs take whole documents, and records by the thousand, as JSON.
+    rest_body_limit_bytes: int = Field(default=16_000_000, gt=0)
     upload_limit_bytes: int = Field(default=100_000_000, gt=0)
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     graphql_http_profile: Literal["stable", "2026-draft"] = "stable"
