@@ -1,6 +1,7 @@
 """Every setting, read once from the environment: `PALAVER_` before each name, and the customary `DATABASE_URL`."""
 
 import ipaddress
+from base64 import urlsafe_b64decode
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -51,6 +52,11 @@ class Settings(BaseSettings):
     # How many numbers to ask of a model that offers several lengths. HNSW takes 2,000 of them.
     embedding_dimension: int | None = Field(default=None, ge=1, le=2_000)
 
+    # What seals stored credentials; the first seals, all open. Without any, one is made in the data directory.
+    secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    # Whether addresses that users give may lead into this machine's own networks.
+    allow_private_urls: bool = False
+
     connect_timeout_seconds: float = Field(default=10, gt=0)
     first_token_timeout_seconds: float = Field(default=120, gt=0)
     between_tokens_timeout_seconds: float = Field(default=60, gt=0)
@@ -97,7 +103,7 @@ class Settings(BaseSettings):
     trusted_documents: Path | None = None
     trusted_documents_only: bool = False
 
-    @field_validator("cors_origins", "index_roots", mode="before")
+    @field_validator("cors_origins", "index_roots", "secret_keys", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -111,6 +117,20 @@ class Settings(BaseSettings):
     def _empty_is_absent(cls, value: object) -> object:
         # Compose files and shells pass what is not set as an empty text.
         return None if value == "" else value
+
+    @field_validator("secret_keys")
+    @classmethod
+    def _are_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for key in keys:
+            try:
+                length = len(urlsafe_b64decode(key.get_secret_value()))
+            except ValueError:
+                length = 0
+            if length != 32:
+                raise ValueError(
+                    "each key is 32 random bytes in URL-safe base64, as `openssl rand -base64 32 | tr +/ -_`"
+                )
+        return keys
 
     @model_validator(mode="after")
     def _open_only_at_home(self) -> Self:
