@@ -18,12 +18,12 @@ class Migration(migrations.Migration):
         ops.AddField(
             model_name="Provider",
             name="from_environment",
-            field=fields.BooleanField(default=False),
+            field=fields.BooleanField(default=False, null=True),
         ),
         ops.AddField(
             model_name="Provider",
             name="revision",
-            field=fields.IntField(default=1),
+            field=fields.IntField(default=1, null=True),
         ),
         ops.AddField(
             model_name="UsageRecord",
@@ -36,5 +36,8 @@ class Migration(migrations.Migration):
             field=fields.DecimalField(null=True, max_digits=18, decimal_places=6),
         ),
         # Until now all of them were the operator's.
-        ops.RunSQL("UPDATE providers SET from_environment = true", "SELECT 1"),
+        ops.RunSQL("UPDATE providers SET from_environment = true, revision = 1", "SELECT 1"),
+        # Only now: a default of the model is none of the database, and there may be rows already.
+        ops.AlterField(model_name="Provider", name="from_environment", field=fields.BooleanField(default=False)),
+        ops.AlterField(model_name="Provider", name="revision", field=fields.IntField(default=1)),
     ]
