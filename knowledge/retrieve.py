@@ -74,8 +74,7 @@ def exactly(query: Query) -> Query:
 
 def statement(query: Query) -> tuple[str, list[object]]:
     arguments = _Arguments()
-    collections = arguments.add([id for space in query.spaces for id in space.collection_ids], "uuid[]")
-    sieve = _sieve(query, arguments, collections)
+    sieve = _sieve(query, arguments)
     terms = arguments.add(list(query.terms), "text[]")
     vectors = [arguments.add(list(space.terms), "text[]") for space in query.spaces]
     candidates = arguments.add(max(50, 4 * query.limit), "int")
@@ -86,20 +85,22 @@ def statement(query: Query) -> tuple[str, list[object]]:
     halves = []
     if query.by_meaning:
         halves += [_by_meaning(name, space, sieve, candidates) for name, space in zip(names, query.spaces, strict=True)]
+    words = ""
     if query.by_words:
-        halves.append(_by_words(sieve, candidates))
+        words = _words(arguments.add([id for space in query.spaces for id in space.collection_ids], "uuid[]"), sieve)
+        halves.append(_by_words(candidates))
     sql = f"""
     WITH terms AS MATERIALIZED (
         SELECT place, term, {", ".join(casts)},
                set_config('hnsw.ef_search', '{_EF_SEARCH}', true),
                set_config('hnsw.iterative_scan', 'relaxed_order', true)
         FROM unnest({", ".join([terms, *vectors])}) WITH ORDINALITY AS t ({", ".join(["term", *names])}, place)
-    ), {_words(collections) if query.by_words else ""} found AS (
+    ), {words} found AS (
         {" UNION ALL ".join(f"({half})" for half in halves)}
     ), candidates AS (
         -- A chunk counts by the term that it fits best.
         SELECT id, coalesce(max(fit), 0) AS fit FROM found GROUP BY id
-    ), measured AS (
+    ), measured AS MATERIALIZED (
         SELECT f.id, f.fit, (SELECT max({_score(names, query.spaces)}) FROM terms) AS score
         FROM candidates f JOIN chunk_vectors v ON v.chunk_id = f.id AND v.embedder_id = ANY({_ids(query.spaces)})
     ), scored AS (
@@ -133,12 +134,14 @@ class _Arguments:
         return f"${len(self.values)}::{type_}"
 
 
-def _sieve(query: Query, arguments: _Arguments, collections: str) -> _Sieve:
+def _sieve(query: Query, arguments: _Arguments) -> _Sieve:
+    """Conditions on a document of some content. That the content is in the collections is known already: saying it
+    again would tempt the planner to read them whole for each chunk."""
     conditions = [
         f"d.workspace_id = {arguments.add(query.workspace_id, 'uuid')}",
-        f"d.collection_id = ANY({collections})",
         "d.state = 'INDEXED'",
-        "d.deleted_at IS NULL",
+        # Spelled so that no index with this condition looks as if it helped.
+        "coalesce(d.deleted_at, 'infinity') = 'infinity'",
     ]
     if query.tags is not None:
         conditions.append(f"d.tags @> {arguments.add(query.tags, 'jsonb')}")
@@ -163,30 +166,29 @@ def _sieve(query: Query, arguments: _Arguments, collections: str) -> _Sieve:
 
 
 def _by_meaning(name: str, space: Space, sieve: _Sieve, candidates: str) -> str:
-    """The nearest chunks of each term.
-
-    A large space is asked through its index, which goes on until enough of what it meets passes the sieve: written as a
-    value and not as a join, the sieve cannot tempt the planner to leave the index.
-    """
+    """The nearest chunks of each term. The index of a large space goes on until enough of what it meets passes."""
     own = f"v.embedder_id = '{space.embedder_id}' AND v.collection_id = ANY(ARRAY[{_texts(space.collection_ids)}])"
-    documents = f"FROM knowledge_documents d WHERE {sieve('v.content_id', 'v.chunk_id')}"
+    distance = f"v.embedding <=> t.{name}"
     if space.is_large:
         size = space.dimension
         distance = f"(v.embedding::halfvec({size})) <=> t.{name}::halfvec({size})"
-        passes = f"(SELECT true {documents} LIMIT 1)"
-    else:
-        distance = f"v.embedding <=> t.{name}"
-        passes = f"EXISTS (SELECT {documents})"
     return f"""
         SELECT v.chunk_id AS id, NULL::float8 AS fit
         FROM terms t CROSS JOIN LATERAL (
-            SELECT v.chunk_id, {distance} AS distance FROM chunk_vectors v WHERE {own} AND {passes}
+            SELECT v.chunk_id, {distance} AS distance FROM chunk_vectors v
+            WHERE {own} AND {_passes(sieve("v.content_id", "v.chunk_id"))}
             ORDER BY {distance} LIMIT {candidates}
         ) AS v
     """
 
 
-def _words(collections: str) -> str:
+def _passes(conditions: str) -> str:
+    """A value and not a join: whatever the planner believes of tables that have just been filled, one document is
+    looked up for each chunk, and the order of an index is kept."""
+    return f"(SELECT true FROM knowledge_documents d WHERE {conditions} LIMIT 1)"
+
+
+def _words(collections: str, sieve: _Sieve) -> str:
     """What is looked for by words: those that are rare, as Postgres knows from its statistics, in the collections.
 
     A word that it has not counted is rare. The collections are words themselves, so that the index leaves others out.
@@ -213,31 +215,30 @@ def _words(collections: str) -> str:
                       && (SELECT string_agg(quote_literal('#' || id), ' | ')::tsquery FROM unnest({collections}) AS id)
                       AS question
         FROM words GROUP BY place
+    ), matches AS MATERIALIZED (
+        SELECT q.place, c.id, w.word, sqrt(ts_rank(c.search, w.query)) AS weight
+        FROM questions q CROSS JOIN LATERAL (
+            SELECT c.id, c.search FROM chunks c
+            WHERE c.search @@ q.question AND {_passes(sieve("c.content_id", "c.id"))}
+            LIMIT {4 * _WORD_CANDIDATES}
+        ) AS c JOIN words w ON w.place = q.place AND c.search @@ w.query
     ),"""
 
 
-def _by_words(sieve: _Sieve, candidates: str) -> str:
+def _by_words(candidates: str) -> str:
     """Rare words weigh more than common ones, and a word that comes again weighs a little more each time.
 
     The chunk that fits a term best has a fit of 1.
     """
     return f"""
         SELECT id, weight / nullif(max(weight) OVER (PARTITION BY place), 0) AS fit FROM (
-            SELECT place, id, sum(weight) AS weight,
-                   row_number() OVER (PARTITION BY place ORDER BY sum(weight) DESC, id) AS rank
-            FROM (
-                SELECT w.place, c.id, sqrt(ts_rank(c.search, w.query))
-                       * ln(1 + c.among / count(*) OVER (PARTITION BY w.place, w.word)) AS weight
-                FROM (
-                    SELECT q.place, c.id, c.search, count(*) OVER (PARTITION BY q.place)::float8 AS among
-                    FROM questions q CROSS JOIN LATERAL (
-                        SELECT c.id, c.search FROM chunks c
-                        WHERE c.search @@ q.question
-                          AND EXISTS (SELECT FROM knowledge_documents d WHERE {sieve("c.content_id", "c.id")})
-                        LIMIT {4 * _WORD_CANDIDATES}
-                    ) AS c
-                ) AS c JOIN words w ON w.place = c.place AND c.search @@ w.query
-            ) AS weighed GROUP BY place, id
+            SELECT m.place, m.id, sum(m.weight * ln(1 + a.chunks / r.chunks)) AS weight,
+                   row_number() OVER (
+                       PARTITION BY m.place ORDER BY sum(m.weight * ln(1 + a.chunks / r.chunks)) DESC, m.id) AS rank
+            FROM matches m
+            JOIN (SELECT place, word, count(*) AS chunks FROM matches GROUP BY place, word) AS r USING (place, word)
+            JOIN (SELECT place, count(DISTINCT id)::float8 AS chunks FROM matches GROUP BY place) AS a USING (place)
+            GROUP BY m.place, m.id
         ) AS ranked WHERE rank <= {candidates}
     """
 
