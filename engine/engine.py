@@ -27,6 +27,7 @@ class Engine:
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._providers = dict(providers or {})
+        self._called: dict[str, str] = {}
         self._patience = patience or Patience()
         self._listener = listener or Listener()
         self._uniform, self._sleep = uniform, sleep
@@ -42,7 +43,7 @@ class Engine:
         """The answer as events, `End` last. Close the generator to hang up: the vendor's connection closes at once."""
         self._find(provider)  # an unknown name is told here, not at the first event
         return attempts(
-            provider,
+            self._called.get(provider, provider),
             self._use(provider),
             request,
             stream=stream,
@@ -59,14 +60,21 @@ class Engine:
                 async with asyncio.timeout(self._patience.listing_seconds):
                     return await found.models()
             except TimeoutError as exc:
-                raise ProviderUnavailable(provider, "did not list its models in time") from exc
+                raise ProviderUnavailable(
+                    self._called.get(provider, provider), "did not list its models in time"
+                ) from exc
 
-    def put(self, name: str, provider: ChatProvider) -> None:
-        """Add a provider or replace one; a call that runs goes on with the provider it began with."""
+    def put(self, name: str, provider: ChatProvider, *, called: str | None = None) -> None:
+        """Add a provider or replace one; a call that runs goes on with the provider it began with.
+
+        `called` is its name for people, where the one it is found by says little.
+        """
         self.remove(name)
         self._providers[name] = provider
+        self._called[name] = called or name
 
     def remove(self, name: str) -> None:
+        self._called.pop(name, None)
         if (provider := self._providers.pop(name, None)) is not None:
             self._retired.add(provider)
             self._close_if_idle(provider)

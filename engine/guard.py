@@ -122,6 +122,14 @@ class Guard:
         if not (self._allow_private or is_public(address)):
             raise Invalid(field, f"must not lead to {address}, which is no public address")
 
+    async def addresses(self, host: str, port: int) -> list[str]:
+        """For clients that connect by themselves: where a name leads, asked for once and looked at."""
+        literal = _literal(host)
+        if literal is not None:
+            self._check_address(literal, "url")
+            return [str(literal)]
+        return [result["host"] for result in await _Checked(self).resolve(host, port)]
+
     async def _resolve(self, host: str, port: int) -> list[ResolveResult]:
         resolver = self._resolver or aiohttp.ThreadedResolver()
         return await resolver.resolve(host, port, family=socket.AF_UNSPEC)

@@ -3,6 +3,7 @@
 from pydantic_ai.models.google import GoogleModel
 from pydantic_ai.providers.google import GoogleProvider
 
+from engine.guard import Guard
 from engine.providers.pydantic_ai_wire import PydanticAIWire, http_client
 
 __all__ = ["connect"]
@@ -10,8 +11,10 @@ __all__ = ["connect"]
 BASE_URL = "https://generativelanguage.googleapis.com"
 
 
-def connect(name: str, key: str, *, base_url: str | None, connect_seconds: float) -> PydanticAIWire:
-    http, base_url = http_client(connect_seconds), base_url or BASE_URL
+def connect(
+    name: str, key: str, *, base_url: str | None, connect_seconds: float, guard: Guard | None = None
+) -> PydanticAIWire:
+    http, base_url = http_client(connect_seconds, guard), base_url or BASE_URL
     provider = GoogleProvider(api_key=key, base_url=base_url, http_client=http)
     return PydanticAIWire(
         name,

@@ -11,8 +11,9 @@ import orjson
 from engine.chat import AnswerShape, ChatRequest, Image, Message, Tool
 from engine.events import Event
 from engine.failures import retry_after
+from engine.guard import Guard
 from engine.providers.openai_answer import Answer, refusal
-from errors import NotConfigured, ProviderFailed, ProviderUnavailable
+from errors import Invalid, NotConfigured, ProviderFailed, ProviderUnavailable
 
 __all__ = ["OpenAIProvider"]
 
@@ -36,8 +37,12 @@ class OpenAIProvider:
         session: aiohttp.ClientSession | None = None,
         connect_seconds: float = 10,
         ready: Callable[[], Awaitable[object]] | None = None,
+        guard: Guard | None = None,
     ) -> None:
-        """`ready` is awaited before each request; a server that is still starting has something to wait for."""
+        """`ready` is awaited before each request; a server that is still starting has something to wait for.
+
+        `guard` looks at every connection when the address is not the operator's own word.
+        """
         address = urlsplit(base_url)
         if address.scheme not in ("http", "https") or not address.hostname:
             raise NotConfigured(f"The address {base_url!r} of model provider {name!r} is not a web address")
@@ -55,6 +60,7 @@ class OpenAIProvider:
         self._max_tokens_field = "max_completion_tokens" if address.hostname == "api.openai.com" else "max_tokens"
         self._timeout = aiohttp.ClientTimeout(total=None, connect=connect_seconds)
         self._ready = ready
+        self._guard = guard
         self._session = session
         self._owns_session = session is None
         self._parting: set[aiohttp.ClientResponse] = set()
@@ -119,6 +125,8 @@ class OpenAIProvider:
                 # All that matters is read. The end of the body is on its way; then the connection is used again.
                 self._parting.add(response)
                 asyncio.get_running_loop().call_later(GOODBYE_SECONDS, self._part_from, response)
+        except Invalid as exc:
+            raise ProviderFailed(self.name, f"its address {exc.problem}") from exc
         except TimeoutError as exc:
             raise ProviderUnavailable(self.name, "could not be reached in time") from exc
         except aiohttp.ClientConnectorError as exc:
@@ -141,7 +149,7 @@ class OpenAIProvider:
     def _client(self) -> aiohttp.ClientSession:
         # Made at the first use because it belongs to the running loop.
         if self._session is None:
-            connector = aiohttp.TCPConnector(limit=0)
+            connector = self._guard.connector() if self._guard else aiohttp.TCPConnector(limit=0)
             self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
         return self._session
 

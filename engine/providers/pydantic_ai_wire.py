@@ -1,9 +1,10 @@
 """Between our events and pydantic-ai's; `anthropic.py` and `google.py` say who is at the other end."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 
+import httpcore2
 import httpx2
 import orjson
 from pydantic_ai import direct, exceptions, messages
@@ -16,7 +17,8 @@ from pydantic_ai.usage import RequestUsage
 from engine.chat import ChatRequest, Image, Message, Role
 from engine.events import End, EndReason, Event, Reasoning, Text, ToolCall, Usage
 from engine.failures import failure, retry_after, scrubbed
-from errors import ContextTooLong, ProviderFailed, ProviderUnavailable
+from engine.guard import Guard
+from errors import ContextTooLong, Invalid, ProviderFailed, ProviderUnavailable
 
 __all__ = ["PydanticAIWire", "http_client"]
 
@@ -30,7 +32,47 @@ LONGEST_WAIT_SECONDS = 24 * 3600  # the engine's patience ends long before; with
 _responses: ContextVar[list[httpx2.Response] | None] = ContextVar("responses", default=None)
 
 
-def http_client(connect_seconds: float) -> httpx2.AsyncClient:
+class _GuardedNetwork(httpcore2.AsyncNetworkBackend):
+    """Connects to the addresses that the guard has seen, and to nothing that the name may lead to a moment later."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard, self._network = guard, httpcore2.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's own
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        try:
+            addresses = await self._guard.addresses(host, port)
+        except (Invalid, OSError) as exc:
+            raise httpcore2.ConnectError(str(exc)) from exc
+        # The name stays that of the certificate: TLS begins later, and knows it by itself.
+        return await self._network.connect_tcp(addresses[0], port, timeout, local_address, socket_options)
+
+    async def connect_unix_socket(
+        self,
+        path: str,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's own
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        raise httpcore2.ConnectError("a socket of this machine is no public address")
+
+    async def sleep(self, seconds: float) -> None:
+        await self._network.sleep(seconds)
+
+
+def _guarded_transport(guard: Guard) -> httpx2.AsyncHTTPTransport:
+    transport = httpx2.AsyncHTTPTransport(limits=httpx2.Limits(max_connections=None), trust_env=False)
+    # httpx2 has no argument for it.
+    transport._pool._network_backend = _GuardedNetwork(guard)
+    return transport
+
+
+def http_client(connect_seconds: float, guard: Guard | None = None) -> httpx2.AsyncClient:
     """Follows no redirects and reads no proxies from the environment."""
 
     async def remember(response: httpx2.Response) -> None:
@@ -41,6 +83,7 @@ def http_client(connect_seconds: float) -> httpx2.AsyncClient:
         timeout=httpx2.Timeout(LONGEST_WAIT_SECONDS, connect=connect_seconds),
         limits=httpx2.Limits(max_connections=None),
         trust_env=False,
+        transport=_guarded_transport(guard) if guard else None,
         event_hooks={"response": [remember]},
     )
 

@@ -12,6 +12,7 @@ from contextlib import aclosing
 
 from engine.chat import ChatProvider, ChatRequest
 from engine.events import Event
+from engine.guard import Guard
 from errors import NotConfigured
 
 __all__ = ["VENDORS", "VendorProvider"]
@@ -24,12 +25,19 @@ class VendorProvider:
     """`vendor` is also the name of the extra that has to be installed."""
 
     def __init__(
-        self, name: str, vendor: str, key: str, *, base_url: str | None = None, connect_seconds: float = 10
+        self,
+        name: str,
+        vendor: str,
+        key: str,
+        *,
+        base_url: str | None = None,
+        connect_seconds: float = 10,
+        guard: Guard | None = None,
     ) -> None:
         if not all(map(_is_installed, VENDORS[vendor])):
             raise NotConfigured(f"Model provider {name!r} needs an extra: install palaver[{vendor}]")
         self.name, self.vendor = name, vendor
-        self._key, self._base_url, self._connect_seconds = key, base_url, connect_seconds
+        self._key, self._base_url, self._connect_seconds, self._guard = key, base_url, connect_seconds, guard
         self._wire: ChatProvider | None = None
 
     async def chat(self, request: ChatRequest, *, stream: bool) -> AsyncGenerator[Event | None, None]:
@@ -51,7 +59,11 @@ class VendorProvider:
             module = await asyncio.to_thread(importlib.import_module, f"engine.providers.{self.vendor}")
             # Whoever waited for the same import may have been first.
             self._wire = self._wire or module.connect(
-                self.name, self._key, base_url=self._base_url, connect_seconds=self._connect_seconds
+                self.name,
+                self._key,
+                base_url=self._base_url,
+                connect_seconds=self._connect_seconds,
+                guard=self._guard,
             )
         return self._wire
 
