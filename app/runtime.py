@@ -114,7 +114,12 @@ async def _ask() -> None:
 
 
 def _ingestion(settings: Settings) -> IngestionOptions:
-    return IngestionOptions(settings.jobs_at_once, settings.jobs_takeover_seconds, settings.index_roots)
+    return IngestionOptions(
+        jobs_at_once=settings.jobs_at_once,
+        takeover_seconds=settings.jobs_takeover_seconds,
+        sync_cache_days=settings.sync_cache_days,
+        roots=settings.index_roots,
+    )
 
 
 def _connected(settings: Settings, surroundings: Surroundings) -> tuple[Offer, ChatProvider | None]:

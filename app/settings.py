@@ -71,6 +71,8 @@ class Settings(BaseSettings):
     jobs_at_once: int = Field(default=2, ge=2)
     # A worker that is silent for this long is taken for dead and its jobs are done again.
     jobs_takeover_seconds: float = Field(default=10, gt=1)
+    # What a synced record says is kept for so long after it last changed; what is found of it stays.
+    sync_cache_days: float = Field(default=90, gt=0)
     # Folders of the server whose files may be indexed by their path.
     index_roots: Annotated[tuple[Path, ...], NoDecode] = ()
 
@@ -81,7 +83,8 @@ class Settings(BaseSettings):
     body_limit_bytes: int = Field(default=1_000_000, gt=0)
     # The old APIs take whole documents, and records by the thousand, as JSON.
     rest_body_limit_bytes: int = Field(default=16_000_000, gt=0)
-    upload_limit_bytes: int = Field(default=100_000_000, gt=0)
+    # Uploads go to disk as they come; an import of documents may be large.
+    upload_limit_bytes: int = Field(default=500_000_000, gt=0)
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     graphql_http_profile: Literal["stable", "2026-draft"] = "stable"
     graphql_introspection: bool = True

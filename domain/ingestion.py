@@ -11,7 +11,7 @@ from pathlib import Path
 from uuid import UUID
 
 import models
-from domain import collections, importing, rebuilding
+from domain import collections, importing, rebuilding, sync
 from domain.collections import IndexCounts
 from domain.embedders import Embedders
 from domain.identity import Principal
@@ -23,6 +23,7 @@ from domain.storing import NewDocument, store
 from errors import PlatformError, ProviderRateLimited, ProviderUnavailable, Unavailable
 from knowledge import index, read, reembed, sweep, vector_index
 from knowledge.index import Batch
+from models import database
 from models.database import connection
 
 __all__ = ["Indexed", "Ingestion", "IngestionOptions", "IngestionProgress"]
@@ -33,6 +34,7 @@ _logger = logging.getLogger(__name__)
 _PAUSE_SECONDS, _LOOK_SECONDS = 0.25, 5.0
 _FILES_AT_ONCE = 500
 _FORGET_SECONDS = 60
+_FORGETTING_SECONDS = 3600
 
 # Trying again may help.
 _PASSING = (ProviderRateLimited, ProviderUnavailable, Unavailable, OSError)
@@ -42,6 +44,8 @@ _PASSING = (ProviderRateLimited, ProviderUnavailable, Unavailable, OSError)
 class IngestionOptions:
     jobs_at_once: int = 2
     takeover_seconds: float = 10
+    # How long what a synced record says is kept after it last changed.
+    sync_cache_days: float = 90
     # Folders of the server that may be indexed by their path.
     roots: tuple[Path, ...] = ()
 
@@ -78,16 +82,31 @@ class Ingestion:
             takeover_seconds=self.options.takeover_seconds,
         )
         self._works = works
+        self._forgetting: asyncio.Task[None] | None = None
 
     def open(self) -> None:
         self._listener.open()
         if self._works:
             self.jobs.open()
+            self._forgetting = asyncio.create_task(self._keep_forgetting(), name="old records")
 
     async def close(self) -> None:
+        if self._forgetting is not None:
+            self._forgetting.cancel()
+            await asyncio.gather(self._forgetting, return_exceptions=True)
         if self._works:
             await self.jobs.close()
         await self._listener.close()
+
+    async def _keep_forgetting(self) -> None:
+        while True:
+            try:
+                await sync.evict_older_than(self.options.sync_cache_days)
+            except database.Unreachable as exc:
+                _logger.warning("old records wait for the database: %s", exc)
+            except Exception:  # One bad round must not end the rounds.
+                _logger.exception("old records could not be forgotten")
+            await asyncio.sleep(_FORGETTING_SECONDS)
 
     # ---------------------------------------------------------------- watching
 

@@ -34,6 +34,7 @@ __all__ = [
     "create_source",
     "delete_record",
     "delete_source",
+    "evict_older_than",
     "evict_record",
     "find_category",
     "fulfill",
@@ -401,6 +402,15 @@ async def evict_record(category: models.SyncCategory, external_id: str) -> None:
         )
     if done == "UPDATE 0":
         raise NotFound("sync record", external_id)
+
+
+async def evict_older_than(days: float) -> None:
+    async with connection() as bare:
+        await bare.execute(
+            "UPDATE sync_records SET payload = NULL"
+            " WHERE payload IS NOT NULL AND updated_at < now() - make_interval(secs => $1)",
+            days * 86_400,
+        )
 
 
 # ---------------------------------------------------------------- what is not here any more

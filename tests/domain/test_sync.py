@@ -129,6 +129,18 @@ async def test_a_rebuild_asks_for_what_is_gone(products: models.SyncCategory, sh
     )
 
 
+async def test_old_records_are_asked_for_when_they_are_read(products: models.SyncCategory) -> None:
+    await sync.push(products, [WIDGET, GADGET])
+    await models.SyncRecord.filter(external_id="2").update(updated_at=datetime.now(UTC) - timedelta(days=100))
+
+    await sync.evict_older_than(days=90)
+    await sync.request_recovery(products.workspace_id, products.id, ["2"])
+
+    assert [record.external_id for record in await models.SyncRecord.filter(payload=None)] == ["2"]
+    [request] = await models.RecoveryRequest.all()
+    assert (request.external_id, request.reason) == ("2", RecoveryReason.CACHE_MISS)
+
+
 async def test_a_record_that_is_pushed_again_is_kept(products: models.SyncCategory, shop: Principal) -> None:
     await sync.push(products, [WIDGET, GADGET])
     await sync.evict_record(products, "2")
