@@ -32,7 +32,7 @@ from resolvers.pages import (
     read_place,
     write_place,
 )
-from resolvers.scalars import JSON, Upload
+from resolvers.scalars import JSONObject, Upload
 
 
 @described(
@@ -86,7 +86,7 @@ class DocumentInput:
     category: str | None = strawberry.field(default=None, description="The shelf it stands on.")
     description: str | None = strawberry.field(default=None, description="What it is about.")
     tags: list[str] | None = strawberry.field(default=None, description="Its tags.")
-    metadata: JSON | None = strawberry.field(default=None, description="Any JSON object; kept, and not searched.")
+    metadata: JSONObject | None = strawberry.field(default=None, description="Kept, and not searched.")
 
 
 @strawberry.input(description="A document for a collection.")
@@ -112,7 +112,7 @@ class UpdateDocumentInput:
     category: str | None = strawberry.field(default=UNSET, description="Its category; null for none.")
     description: str | None = strawberry.field(default=UNSET, description="Its description; null for none.")
     tags: list[str] | None = strawberry.field(default=UNSET, description="All its tags; null for none.")
-    metadata: JSON | None = strawberry.field(default=UNSET, description="All its metadata; null for none.")
+    metadata: JSONObject | None = strawberry.field(default=UNSET, description="All its metadata; null for none.")
 
 
 @strawberry.input(description="A document.")

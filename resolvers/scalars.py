@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, NewType
 
-__all__ = ["JSON", "DateTime", "File", "Upload"]
+__all__ = ["JSON", "DateTime", "File", "JSONObject", "Upload"]
 
 if TYPE_CHECKING:
     from files import Upload
@@ -15,4 +15,5 @@ else:
     Upload = NewType("Upload", object)
 
 JSON = NewType("JSON", object)
+JSONObject = NewType("JSONObject", dict[str, object])
 File = NewType("File", object)

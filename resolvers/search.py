@@ -10,7 +10,7 @@ from domain.retrieval import Found, Hit, SearchMethod, SearchOrder
 from resolvers.context import Info
 from resolvers.enums import described
 from resolvers.pages import After, Before, First, Last, Offset, Page, PageArgs, page_of_rows
-from resolvers.scalars import JSON
+from resolvers.scalars import JSONObject
 
 
 @described(
@@ -44,7 +44,7 @@ class SearchInput:
     tags: list[str] | None = strawberry.field(default=None, description="Only documents with all of these tags.")
     category: str | None = strawberry.field(default=None, description="Only documents of exactly this category.")
     reference: str | None = strawberry.field(default=None, description="Only documents with exactly this reference.")
-    metadata: JSON | None = strawberry.field(
+    metadata: JSONObject | None = strawberry.field(
         default=None, description="Only chunks whose metadata holds all that this JSON object holds."
     )
     top: int = strawberry.field(default=5, description="How many results at most, up to 128.")

@@ -12,7 +12,7 @@ from domain.sync import CategoryTotals, SyncSourceStatus
 from models import RecoveryStatus
 from resolvers.context import Info
 from resolvers.pages import After, Before, First, Last, Offset, Page, PageArgs, page_in_order, page_of_rows
-from resolvers.scalars import JSON
+from resolvers.scalars import JSONObject
 
 SourceId = Annotated[
     strawberry.ID | None,
@@ -51,9 +51,8 @@ class RegisterSyncCategoryInput:
 @strawberry.input(description="Records of one category.")
 class PushSyncRecordsInput:
     category: str = strawberry.field(description="The category's name.")
-    records: JSON = strawberry.field(
-        description="A list of objects, each with an `id` and the columns beside it. A record of the same id is"
-        " replaced."
+    records: list[JSONObject] = strawberry.field(
+        description="At least one. Each has an `id` and the columns beside it; a record of the same id is replaced."
     )
     source_id: strawberry.ID | None = strawberry.field(
         default=None, description="The source; the key's own when left out."

@@ -28,6 +28,7 @@ _SCALARS: Mapping[str, Schema] = {
     "Int": {"type": "integer"},
     "Float": {"type": "number"},
     "Boolean": {"type": "boolean"},
+    "JSONObject": {"type": "object"},
     "DateTime": {"type": "string", "format": "date-time"},
     "Date": {"type": "string", "format": "date"},
     "File": {"type": "string", "format": "binary"},

@@ -65,6 +65,8 @@ def text_reader(type_: GraphQLInputType, spell: Spell) -> Reader:
             return _TEXT_SCALARS[name]
         case GraphQLScalarType(name="JSON"):
             return _json_or_text
+        case GraphQLScalarType(name="JSONObject"):
+            return _parsed(_json_object)
         case GraphQLScalarType():
             return _scalar_of(type_)
     return _parsed(json_reader(type_, spell))
@@ -197,6 +199,12 @@ def _boolean(value: Any, name: str) -> bool:
     return value
 
 
+def _json_object(value: Any, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise Invalid(name, "must be a JSON object")
+    return value
+
+
 def _no_file(value: Any, name: str) -> Any:
     """Files come as parts or as the body itself, and no reader sees them: what is here is something else."""
     raise Invalid(name, "must be a file")
@@ -237,6 +245,7 @@ _JSON_SCALARS: dict[str, Reader] = {
     "Int": _integer,
     "Float": _number,
     "Boolean": _boolean,
+    "JSONObject": _json_object,
     "File": _no_file,
     "Upload": _no_file,
 }

@@ -7,7 +7,7 @@ import strawberry
 
 from files import Blob
 from files import Upload as UploadedFile
-from resolvers.scalars import JSON, DateTime, File, Upload
+from resolvers.scalars import JSON, DateTime, File, JSONObject, Upload
 
 __all__ = ["JSON", "SCALARS", "Blob", "DateTime", "File", "Upload"]
 
@@ -33,6 +33,12 @@ def unchanged(value: Any) -> Any:
     return value
 
 
+def read_object(value: object) -> object:
+    if not isinstance(value, dict):
+        raise ValueError("it must be a JSON object")
+    return value
+
+
 def read_upload(value: object) -> UploadedFile:
     if not isinstance(value, UploadedFile):
         raise ValueError("a file comes as a part of a multipart form")
@@ -45,6 +51,12 @@ SCALARS: dict[object, Any] = {
         description="Any JSON value. Values that are encoded already pass through unchanged.",
         serialize=unchanged,
         parse_value=unchanged,
+    ),
+    JSONObject: strawberry.scalar(
+        name="JSONObject",
+        description="A JSON object of any members.",
+        serialize=unchanged,
+        parse_value=read_object,
     ),
     DateTime: strawberry.scalar(
         name="DateTime",

@@ -16,7 +16,8 @@ from rest_compat.openapi import openapi
 SCHEMA = build_schema("""
   enum State { QUEUED INDEXING INDEXED }
   type Query { found(states: [State!], state: State): [String!]! }
-  type Mutation { tag(tags: [String!]): [String!]! }
+  scalar JSONObject
+  type Mutation { tag(tags: [String!]): [String!]!  keep(metadata: JSONObject): Boolean! }
 """)
 WORDS = {"QUEUED": "Waiting", "INDEXING": "Waiting", "INDEXED": "Ready"}
 DIALECT = Dialect(name="toy", prefixes=("/api",), spell=lambda enum, value: WORDS[value])
@@ -36,6 +37,9 @@ STATES = """
   }
 """
 
+KEEP = """
+  mutation Keep($metadata: JSONObject) @route(method: POST, path: "/api/keep") { keep(metadata: $metadata) @body }
+"""
 KIND_A, KIND_B = (
     f'query Browse{kind}($state: State!) @route(method: GET, path: "/api/documents", when: {{kind: "{kind}"}})'
     " { found(state: $state) @body }"
@@ -119,3 +123,14 @@ def test_takes_a_word_alone_for_the_first_it_stands_for() -> None:
 def test_tells_every_word_once() -> None:
     with pytest.raises(Invalid, match=r"state must be one of Waiting, Ready\."):
         bound(STATES, query="state=lost")
+
+
+@pytest.mark.parametrize("given", [[1], "text", 7])
+def test_refuses_what_is_no_object(given: object) -> None:
+    with pytest.raises(Invalid, match=r"metadata must be a JSON object\."):
+        bound(KEEP, json={"metadata": given})
+
+
+def test_takes_an_object() -> None:
+    assert bound(KEEP, json={"metadata": {"a": [1]}}) == {"metadata": {"a": [1]}}
+    assert bound(KEEP, json={"metadata": None}) == {"metadata": None}
