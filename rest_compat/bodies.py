@@ -16,6 +16,7 @@ from starlette.types import Receive
 
 from errors import Invalid
 from execution.departure import Departed
+from execution.forms import PartHead
 from files import Upload
 from rest_compat.errors import TooLarge, WrongMediaType
 from rest_compat.incoming import MISSING, Payload, Wants
@@ -131,14 +132,13 @@ class _Form:
         self.parts: dict[str, list[Any]] = {}
         self.count = 0
         self.ended = False
+        self.head = PartHead()
         self.start_part()
 
     def callbacks(self) -> Any:  # python-multipart's own dictionary of callables, which it does not export.
         return {
             "on_part_begin": self.start_part,
-            "on_header_field": lambda data, start, end: self.header_name.extend(data[start:end]),
-            "on_header_value": lambda data, start, end: self.header_value.extend(data[start:end]),
-            "on_header_end": self.end_header,
+            **self.head.callbacks(),
             "on_headers_finished": self.open_part,
             "on_part_data": self.add,
             "on_part_end": self.end_part,
@@ -146,30 +146,16 @@ class _Form:
         }
 
     def start_part(self) -> None:
-        self.name = ""
-        self.filename: str | None = None
-        self.media_type = "application/octet-stream"
-        self.header_name, self.header_value = bytearray(), bytearray()
+        self.head.begin()
         self.text = bytearray()
         self.size = 0
         self.file: BinaryIO | None = None
-
-    def end_header(self) -> None:
-        name = self.header_name.decode("latin-1").lower()
-        if name == "content-disposition":
-            _, parameters = parse_options_header(bytes(self.header_value))
-            self.name = parameters.get(b"name", b"").decode(errors="replace")
-            if (filename := parameters.get(b"filename")) is not None:
-                self.filename = filename.decode(errors="replace").replace("\\", "/").rpartition("/")[2][:255]
-        elif name == "content-type":
-            self.media_type = self.header_value.decode("latin-1")
-        self.header_name, self.header_value = bytearray(), bytearray()
 
     def open_part(self) -> None:
         self.count += 1
         if self.count > self.limits.parts:
             raise Invalid("The body", f"has more than {self.limits.parts} parts")
-        if self.filename is not None:
+        if self.head.filename is not None:
             # Named by us: what a client calls a file is data, not a place on our disk.
             self.file = self.path.open("wb")
 
@@ -190,13 +176,13 @@ class _Form:
         value: Any
         if self.file is not None:
             self.file.close()
-            value = Upload(self.path, self.filename or "", self.media_type, self.size)
+            value = Upload(self.path, self.head.filename or "", self.head.media_type, self.size)
         else:
             try:
                 value = self.text.decode()
             except UnicodeDecodeError:
-                raise Invalid(self.name, "is not in UTF-8") from None
-        self.parts.setdefault(self.name, []).append(value)
+                raise Invalid(self.head.name, "is not in UTF-8") from None
+        self.parts.setdefault(self.head.name, []).append(value)
 
     def end(self) -> None:
         self.ended = True

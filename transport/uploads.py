@@ -8,11 +8,12 @@ from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO  # Variables are open JSON.
 
 from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
+from python_multipart.multipart import MultipartParser
 from starlette.datastructures import Headers
 from starlette.types import Receive
 
 from execution import Request
+from execution.forms import PartHead
 from files import Upload
 from transport import body
 from transport.negotiation import media_type
@@ -65,14 +66,13 @@ class _Form:
         self.arrived: set[str] = set()
         self.total = 0
         self.ended = False
+        self.head = PartHead()
         self.start_part()
 
     def callbacks(self) -> Any:  # python-multipart's own dictionary of callables, which it does not export.
         return {
             "on_part_begin": self.start_part,
-            "on_header_field": lambda data, start, end: self.header_name.extend(data[start:end]),
-            "on_header_value": lambda data, start, end: self.header_value.extend(data[start:end]),
-            "on_header_end": self.end_header,
+            **self.head.callbacks(),
             "on_headers_finished": self.open_part,
             "on_part_data": self.add,
             "on_part_end": self.end_part,
@@ -80,30 +80,18 @@ class _Form:
         }
 
     def start_part(self) -> None:
-        self.name = self.filename = ""
-        self.media_type = "application/octet-stream"
-        self.header_name, self.header_value = bytearray(), bytearray()
+        self.head.begin()
         self.size = 0
         self.file: BinaryIO | None = None
-
-    def end_header(self) -> None:
-        name = self.header_name.decode("latin-1").lower()
-        if name == "content-disposition":
-            _, parameters = parse_options_header(bytes(self.header_value))
-            self.name = parameters.get(b"name", b"").decode(errors="replace")
-            self.filename = parameters.get(b"filename", b"").decode(errors="replace")
-        elif name == "content-type":
-            self.media_type = self.header_value.decode("latin-1")
-        self.header_name, self.header_value = bytearray(), bytearray()
 
     def open_part(self) -> None:
         expected = _FIELDS[len(self.fields)] if len(self.fields) < len(_FIELDS) else None
         if expected is not None:
-            if self.name != expected:
+            if self.head.name != expected:
                 raise Rejected(400, f"The next part of the form must be `{expected}`.")
-            self.fields[self.name] = bytearray()
+            self.fields[self.head.name] = bytearray()
             return
-        if self.name not in self.paths or self.name in self.arrived:
+        if self.head.name not in self.paths or self.head.name in self.arrived:
             raise Rejected(400, "Each file must be in `map`, and come once.")
         # Named by us: what a client calls a file is data, not a place on our disk.
         self.file = self.path.open("wb")
@@ -117,7 +105,7 @@ class _Form:
         if self.file is None:
             if self.size > self.options.body_bytes:
                 raise body.too_large(self.options.body_bytes)
-            self.fields[self.name] += data[start:end]
+            self.fields[self.head.name] += data[start:end]
             return
         self.total += end - start
         if self.size > self.options.upload_file_bytes:
@@ -129,11 +117,11 @@ class _Form:
     def end_part(self) -> None:
         if self.file is not None:
             self.file.close()
-            self.place(Upload(self.path, _basename(self.filename), self.media_type, self.size))
-            self.arrived.add(self.name)
-        elif self.name == "operations":
+            self.place(Upload(self.path, _basename(self.head.filename or ""), self.head.media_type, self.size))
+            self.arrived.add(self.head.name)
+        elif self.head.name == "operations":
             self.operations = body.parse(bytes(self.fields["operations"]), "field `operations`")
-        elif self.name == "map":
+        elif self.head.name == "map":
             self.paths = self.read_map()
 
     def read_map(self) -> dict[str, list[str]]:
@@ -147,7 +135,7 @@ class _Form:
         return value
 
     def place(self, upload: Upload) -> None:
-        for path in self.paths[self.name]:
+        for path in self.paths[self.head.name]:
             *parents, last = path.split(".")
             if "variables" not in parents[:2]:
                 raise Rejected(400, f"`map` must point into `variables`, unlike {path!r}.")
