@@ -194,20 +194,30 @@ def _words(collections: str, sieve: _Sieve) -> str:
     A word that it has not counted is rare. The collections are words themselves, so that the index leaves others out.
     """
     return f"""statistics AS MATERIALIZED (
-        SELECT e.word, e.share, greatest(r.reltuples, 0) AS chunks
+        SELECT e.word, e.share
         FROM pg_stats s
-        JOIN pg_class r ON r.oid = 'chunks'::regclass
         CROSS JOIN LATERAL ROWS FROM (
             unnest(s.most_common_elems::text::text[]), unnest(s.most_common_elem_freqs)
         ) AS e (word, share)
-        WHERE s.schemaname = current_schema() AND s.tablename = 'chunks' AND s.attname = 'search'
+        WHERE s.schemaname = current_schema() AND s.tablename = 'chunks' AND s.attname = 'search' AND e.word IS NOT NULL
+    ), extent AS MATERIALIZED (
+        -- How many chunks the collections have, about, and how large a share a word has at most that is not counted.
+        SELECT greatest(reltuples, 0) * coalesce(least(sum(coalesce(s.share, rare.share)), 1), 1) AS chunks,
+               coalesce(max(rare.share), 0) AS share
+        FROM unnest({collections}) AS id
+        CROSS JOIN (SELECT min(share) / 2 AS share FROM statistics) AS rare
+        CROSS JOIN (SELECT reltuples FROM pg_class WHERE oid = 'chunks'::regclass) AS whole
+        LEFT JOIN statistics s ON s.word = '#' || id GROUP BY reltuples
     ), words AS MATERIALIZED (
-        SELECT t.place, w.word, quote_literal(w.word)::tsquery AS query,
-               sum(coalesce(s.share * s.chunks, 0)) OVER (PARTITION BY t.place ORDER BY coalesce(s.share, 0), w.word)
-                   <= {_WORD_CANDIDATES} AS leads,
-               row_number() OVER (PARTITION BY t.place ORDER BY coalesce(s.share, 0), w.word) AS rarity
-        FROM terms t CROSS JOIN LATERAL unnest(tsvector_to_array(knowledge_words(t.term))) AS w (word)
-        LEFT JOIN statistics s ON s.word = w.word
+        SELECT place, word, quote_literal(word)::tsquery AS query,
+               chunks <= {2 * _WORD_CANDIDATES}
+                   OR sum(share * chunks) OVER (PARTITION BY place ORDER BY share, word) <= {_WORD_CANDIDATES} AS leads,
+               row_number() OVER (PARTITION BY place ORDER BY share, word) AS rarity
+        FROM (
+            SELECT t.place, w.word, coalesce(s.share, extent.share) AS share, extent.chunks
+            FROM terms t CROSS JOIN LATERAL unnest(tsvector_to_array(knowledge_words(t.term))) AS w (word)
+            CROSS JOIN extent LEFT JOIN statistics s ON s.word = w.word
+        ) AS counted
     ), questions AS MATERIALIZED (
         -- Any of the rare words, or, where there are none, the three least common ones together.
         SELECT place, coalesce(string_agg(quote_literal(word), ' | ') FILTER (WHERE leads),
