@@ -57,6 +57,16 @@ class DocumentOrder(StrEnum):
     NAME_DESC = "NAME_DESC"
 
 
+@described(
+    "What an import does to the documents that its file does not name.",
+    UPSERT="They stay.",
+    SYNC="They are deleted.",
+)
+class ImportMode(StrEnum):
+    UPSERT = "UPSERT"
+    SYNC = "SYNC"
+
+
 @strawberry.input(description="Which documents to list. Everything given must hold.")
 class KnowledgeDocumentFilter:
     expression: str | None = strawberry.field(
@@ -131,8 +141,8 @@ class ImportDocumentsInput:
         description="Lines with `docid`, `text`, `__ref`, `__tags` and `__meta`. A document of the same"
         " name is replaced."
     )
-    delete_others: bool = strawberry.field(
-        default=False, description="Delete the documents of the collection that the file does not name."
+    mode: ImportMode = strawberry.field(
+        default=ImportMode.UPSERT, description="What becomes of the documents that the file does not name."
     )
 
 
@@ -358,7 +368,7 @@ async def import_documents(
 ) -> ImportDocumentsPayload:
     found = await collections.find(info.context.principal, input.collection_id)
     file: UploadedFile = input.file
-    done = await importing.import_records(found, file.path, delete_others=input.delete_others)
+    done = await importing.import_records(found, file.path, delete_others=input.mode is ImportMode.SYNC)
     return ImportDocumentsPayload(found, done.enqueued, done.skipped, done.deleted)
 
 
