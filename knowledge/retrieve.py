@@ -225,13 +225,15 @@ def _words(collections: str, sieve: _Sieve) -> str:
                       && (SELECT string_agg(quote_literal('#' || id), ' | ')::tsquery FROM unnest({collections}) AS id)
                       AS question
         FROM words GROUP BY place
-    ), matches AS MATERIALIZED (
-        SELECT q.place, c.id, w.word, sqrt(ts_rank(c.search, w.query)) AS weight
-        FROM questions q CROSS JOIN LATERAL (
+    ), worded AS MATERIALIZED (
+        SELECT q.place, c.id, c.search FROM questions q CROSS JOIN LATERAL (
             SELECT c.id, c.search FROM chunks c
             WHERE c.search @@ q.question AND {_passes(sieve("c.content_id", "c.id"))}
             LIMIT {4 * _WORD_CANDIDATES}
-        ) AS c JOIN words w ON w.place = q.place AND c.search @@ w.query
+        ) AS c
+    ), matches AS MATERIALIZED (
+        SELECT c.place, c.id, w.word, sqrt(ts_rank(c.search, w.query)) AS weight
+        FROM worded c JOIN words w ON w.place = c.place AND c.search @@ w.query
     ),"""
 
 
