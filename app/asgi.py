@@ -78,7 +78,9 @@ def create_app(settings: Settings, surroundings: Surroundings) -> Palaver:
 
     async def open_context(connection: HTTPConnection, key: str | None) -> Context:
         principal = await runtime.authenticate(connection, key)
-        return Context(principal, runtime.turns, runtime.service, runtime.retrieval, runtime.ingestion)
+        return Context(
+            principal, runtime.turns, runtime.service, runtime.retrieval, runtime.ingestion, runtime.providers
+        )
 
     async def still_valid(context: Context) -> bool:
         return await runtime.keys.still_opens(context.principal)

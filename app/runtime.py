@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Self  # asyncpg's connection parameters are an open dictionary.
 
 import models
@@ -9,6 +10,7 @@ from app import metrics
 from app.auth import Authenticator
 from app.embedding import chosen_embedders
 from app.model import chosen_model, connect
+from app.secret_keys import secret_keys
 from app.settings import Settings
 from domain import catalog
 from domain.agents import Sampling
@@ -16,10 +18,13 @@ from domain.catalog import Offer
 from domain.embedders import Embedders
 from domain.ingestion import Ingestion, IngestionOptions
 from domain.keys import Keys
+from domain.providers import Providers
 from domain.retrieval import Retrieval
+from domain.secrets import Secrets
 from domain.service import Service
 from domain.turns import Housekeeping, Options, TurnLog, Turns
 from engine import ChatProvider, Engine, Patience
+from engine.guard import Guard
 from errors import NotConfigured
 from models.database import Database, Unreachable, client, connection, transaction
 
@@ -49,6 +54,12 @@ class Runtime:
         self.offer, self._provider = _connected(settings, surroundings)
         self.keys = Keys()
         self.engine = Engine(patience=_patience(settings), listener=metrics.LISTENER)
+        self.providers = Providers(
+            self.engine,
+            Guard(allow_private=settings.allow_private_urls),
+            Secrets(partial(secret_keys, settings)),
+            connect_seconds=settings.connect_timeout_seconds,
+        )
         sampling = Sampling(settings.temperature, settings.max_output_tokens)
         self.service = Service(
             VERSION, settings.ai_enabled, self.offer.provider, self.offer.model, sampling, _told(self.offer)
@@ -58,8 +69,9 @@ class Runtime:
         self.turns = Turns(
             self.engine,
             TurnLog(),
-            Options(sampling, settings.instructions, settings.lease_seconds, problems=self.offer.problems),
+            _options(settings, sampling, self.offer),
             retrieval=self.retrieval,
+            providers=self.providers,
             finished=metrics.turn_ended,
         )
         self.housekeeping = Housekeeping(self.turns, self.keys, keep_events_hours=settings.turn_events_hours)
@@ -111,6 +123,16 @@ class Runtime:
 async def _ask() -> None:
     async with connection() as bare:
         await bare.fetchval("SELECT 1")
+
+
+def _options(settings: Settings, sampling: Sampling, offer: Offer) -> Options:
+    return Options(
+        sampling,
+        settings.instructions,
+        settings.lease_seconds,
+        is_enabled=settings.ai_enabled,
+        problems=offer.problems,
+    )
 
 
 def _ingestion(settings: Settings) -> IngestionOptions:

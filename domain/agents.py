@@ -61,8 +61,15 @@ class AgentSpec:
     sampling: Sampling = field(default_factory=Sampling)
     tools: Mapping[str, Tool] = field(default_factory=dict)
     knowledge: Knowledge | None = None
+    # By which name the engine finds the provider, when that is not the one people know.
+    engine_name: str | None = None
     # A model that keeps calling tools is stopped here.
     max_rounds: int = 8
+
+    @property
+    def asked(self) -> str:
+        """The provider, as the engine knows it."""
+        return self.engine_name or self.provider_name
 
     @property
     def window_tokens(self) -> int:

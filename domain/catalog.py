@@ -1,17 +1,35 @@
 """Which models there are, and which one answers when nobody chose."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Any  # Changes are of any column's type.
 
+from tortoise.exceptions import IntegrityError
 from tortoise.queryset import QuerySet
 
 import models
 from domain import catalog_entries
 from domain.identity import Principal
-from errors import NotConfigured, NotFound
+from errors import Conflict, Invalid, NotFound
 from models.database import connection, transaction
 
-__all__ = ["Offer", "default_model", "default_or_none", "find", "offer", "visible_to"]
+__all__ = [
+    "NewModel",
+    "Offer",
+    "add",
+    "default_model",
+    "find",
+    "make_default",
+    "offer",
+    "remove",
+    "update",
+    "visible_to",
+]
+
+_NAME_LENGTH = 256
+_LEAST_WINDOW = 256
+_HIGHEST_PRICE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +59,7 @@ async def find(principal: Principal, model_id: str) -> models.Model:
     return row
 
 
-async def default_model(principal: Principal) -> models.Model:
-    row = await default_or_none(principal)
-    if row is None:
-        raise NotConfigured("No model is configured")
-    return row
-
-
-async def default_or_none(principal: Principal) -> models.Model | None:
+async def default_model(principal: Principal) -> models.Model | None:
     return await visible_to(principal).filter(is_default=True).order_by("-id").first().select_related("provider")
 
 
@@ -109,3 +120,107 @@ async def _make_default_unless_chosen(row: models.Model) -> None:
     await defaults.update(is_default=False)
     row.is_default = True
     await row.save(update_fields=["is_default"])
+
+
+# ---------------------------------------------------------------- what people add
+
+
+@dataclass(frozen=True, slots=True)
+class NewModel:
+    """What is None is taken from the catalog, if the catalog knows the model at its provider's address."""
+
+    name: str
+    vendor: str | None = None
+    context_window: int | None = None
+    input_price: float | None = None
+    output_price: float | None = None
+
+
+async def add(principal: Principal, provider_id: str, new: NewModel) -> models.Model:
+    id = models.parse_id(provider_id)
+    provider = await models.Provider.get_or_none(id=id, workspace_id=principal.workspace_id) if id else None
+    if provider is None:
+        raise NotFound("provider", provider_id)
+    described = await _described(
+        Offer(
+            provider.name,
+            provider.wire,
+            provider.base_url,
+            _check_text("name", new.name),
+            "unknown",
+            _check_window(new.context_window),
+            _check_price("inputPrice", new.input_price),
+            _check_price("outputPrice", new.output_price),
+        )
+    )
+    try:
+        row = await models.Model.create(
+            workspace_id=principal.workspace_id,
+            provider=provider,
+            name=described.model,
+            vendor=_check_text("vendor", new.vendor or described.vendor),
+            context_window=described.context_window,
+            input_price=described.input_price,
+            output_price=described.output_price,
+        )
+    except IntegrityError as exc:
+        raise Conflict(f"This provider has a model {described.model!r} already") from exc
+    return row
+
+
+_CHECKS: Mapping[str, Callable[[Any], object]] = {
+    "vendor": lambda value: _check_text("vendor", value),
+    "context_window": lambda value: _check_window(value),
+    "input_price": lambda value: _check_price("inputPrice", value),
+    "output_price": lambda value: _check_price("outputPrice", value),
+}
+
+
+async def update(principal: Principal, model_id: str, changes: Mapping[str, Any]) -> models.Model:
+    row = await find(principal, model_id)
+    for name, value in changes.items():
+        setattr(row, name, _CHECKS[name](value))
+    if changes:
+        await row.save(update_fields=list(changes))
+    return row
+
+
+async def remove(principal: Principal, model_id: str) -> models.Model:
+    """What it has answered stays, and what it cost."""
+    async with transaction():
+        row = await find(principal, model_id)
+        # Looked at and deleted in one statement: it may become the default meanwhile.
+        if not await visible_to(principal).filter(id=row.id, is_default=False).delete():
+            raise Conflict("This model answers when nobody chose: make another one the default first")
+    return row
+
+
+async def make_default(principal: Principal, model_id: str) -> models.Model:
+    async with transaction(), connection() as bare:
+        await bare.execute("SELECT pg_advisory_xact_lock(hashtext('palaver.offer'))")
+        row = await find(principal, model_id)
+        await visible_to(principal).filter(is_default=True).exclude(id=row.id).update(is_default=False)
+        row.is_default = True
+        await row.save(update_fields=["is_default"])
+    return row
+
+
+def _check_text(field: str, value: str | None) -> str:
+    text = (value or "").strip()
+    if not 1 <= len(text) <= _NAME_LENGTH:
+        raise Invalid(field, f"must have between 1 and {_NAME_LENGTH} characters")
+    return text
+
+
+def _check_window(tokens: int | None) -> int | None:
+    if tokens is not None and tokens < _LEAST_WINDOW:
+        raise Invalid("contextWindow", f"must be at least {_LEAST_WINDOW}")
+    return tokens
+
+
+def _check_price(field: str, price: float | None) -> Decimal | None:
+    if price is None:
+        return None
+    if not 0 <= price <= _HIGHEST_PRICE:
+        raise Invalid(field, f"must be between 0 and {_HIGHEST_PRICE:,} US dollars for a million tokens")
+    return round(Decimal(str(price)), 6)

@@ -7,6 +7,7 @@ import strawberry
 import resolvers.enums  # noqa: F401 - before anything takes an enum as an argument, the graph has to know it
 from domain.identity import Principal
 from domain.ingestion import Ingestion
+from domain.providers import Providers
 from domain.retrieval import Retrieval
 from domain.service import Service
 from domain.turns import Turns
@@ -22,12 +23,13 @@ class Context:
     service: Service
     retrieval: Retrieval
     ingestion: Ingestion
+    providers: Providers
     loaders: Loaders = field(default_factory=Loaders)
 
     def fresh(self) -> "Context":
         """The same asker, with nothing remembered: for the next event of a subscription."""
         # Not `replace`, which takes longer than all the rest of an event.
-        return Context(self.principal, self.turns, self.service, self.retrieval, self.ingestion)
+        return Context(self.principal, self.turns, self.service, self.retrieval, self.ingestion, self.providers)
 
 
 Info = strawberry.Info[Context, None]

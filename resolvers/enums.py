@@ -9,6 +9,7 @@ import strawberry
 import models
 from domain.agents import QueryStrategy
 from domain.identity import KeyKind, PrincipalKind, Scope
+from domain.providers import ProviderWire
 from domain.retrieval import SearchMethod, SearchOrder
 from domain.service import ServiceHealth
 from domain.storing import Outcome
@@ -58,6 +59,7 @@ described(
     CONVERSATIONS_READ="Read conversations, messages and turns.",
     CONVERSATIONS_WRITE="Ask, and begin, rename and delete conversations.",
     MODELS_READ="See which models there are and whether they can answer.",
+    MODELS_WRITE="Set up providers and models, and choose the default.",
     USAGE_READ="See what was used and what it cost.",
     WORKSPACE_READ="See the workspace.",
     KEYS_MANAGE="Make, list and revoke keys.",
@@ -65,6 +67,12 @@ described(
     KNOWLEDGE_WRITE="Fill, change and delete collections.",
     SYNC="Push the records of one sync source.",
 )(Scope)
+described(
+    "The protocol that a provider speaks.",
+    OPENAI="OpenAI's chat completions, which nearly everybody speaks.",
+    ANTHROPIC="Anthropic's messages.",
+    GOOGLE="Google's Gemini API.",
+)(ProviderWire)
 described(
     "How far a turn is.",
     RUNNING="The answer is being made.",

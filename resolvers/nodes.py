@@ -8,7 +8,7 @@ import strawberry
 from tortoise.queryset import QuerySet
 
 import models
-from domain import catalog, collections, conversations, keys, knowledge_documents, retrieval, sync
+from domain import catalog, collections, conversations, keys, knowledge_documents, providers, retrieval, sync
 from domain.identity import Principal, Scope
 from errors import Invalid
 from models import Kind
@@ -25,7 +25,7 @@ def _of_workspace(row: Any) -> Callable[[Principal], QuerySet[Any]]:
 _WAYS: Mapping[Kind, tuple[Scope, Callable[[Principal], QuerySet[Any]]]] = {
     Kind.WORKSPACE: (Scope.WORKSPACE_READ, lambda principal: models.Workspace.filter(id=principal.workspace_id)),
     Kind.API_KEY: (Scope.KEYS_MANAGE, keys.visible_to),
-    Kind.PROVIDER: (Scope.MODELS_READ, _of_workspace(models.Provider)),
+    Kind.PROVIDER: (Scope.MODELS_READ, providers.visible_to),
     Kind.MODEL: (Scope.MODELS_READ, catalog.visible_to),
     Kind.CONVERSATION: (Scope.CONVERSATIONS_READ, conversations.visible_to),
     Kind.MESSAGE: (Scope.CONVERSATIONS_READ, _of_workspace(models.Message)),

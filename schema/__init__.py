@@ -10,6 +10,7 @@ from schema.collections import CollectionMutations, CollectionQueries, Collectio
 from schema.conversations import ConversationMutations, ConversationQueries
 from schema.knowledge_documents import KnowledgeDocumentMutations, KnowledgeDocumentQueries
 from schema.nodes import NodeQueries
+from schema.providers import ProviderMutations
 from schema.scalars import SCALARS
 from schema.search import SearchQueries
 from schema.service import ServiceQueries
@@ -47,6 +48,7 @@ class Mutation(
     CollectionMutations,
     KnowledgeDocumentMutations,
     SyncMutations,
+    ProviderMutations,
 ):
     pass
 

@@ -4,6 +4,7 @@ import strawberry
 
 import models
 from domain.identity import Scope
+from domain.providers import ProviderWire
 from resolvers import catalog as resolve
 from resolvers import catalog_entries as resolve_entry
 from schema.access import root_field
@@ -14,8 +15,16 @@ from schema.scalars import DateTime
 @strawberry.type(description="Who runs models, and how it is spoken to.")
 class Provider(Node):
     name: str = strawberry.field(description="The name it is configured under.")
-    wire: str = strawberry.field(description="The protocol it speaks, for example `openai`.")
+    wire = strawberry.field(resolver=resolve.wire, graphql_type=ProviderWire, description="The protocol it speaks.")
     base_url: str = strawberry.field(description="Its address.")
+    from_environment: bool = strawberry.field(
+        description="Whether the operator set it up, in the environment of the server. It is changed there alone."
+    )
+    has_credential = strawberry.field(
+        resolver=resolve.has_credential,
+        graphql_type=bool,
+        description="Whether a credential is kept for it here. It is sent to this address alone, and never shown.",
+    )
     created_at: DateTime = strawberry.field(description="When it was first configured.")
 
     @classmethod
@@ -85,4 +94,10 @@ class CatalogQueries:
         Connection[Model],
         needs=Scope.MODELS_READ,
         description="The models of this workspace, newest first.",
+    )
+    providers = root_field(
+        resolve.providers_,
+        Connection[Provider],
+        needs=Scope.MODELS_READ,
+        description="The providers of this workspace, newest first.",
     )

@@ -20,10 +20,13 @@ from domain.embedders import Embedders
 from domain.identity import SCOPES, Principal, PrincipalKind
 from domain.ingestion import Ingestion
 from domain.keys import Keys
+from domain.providers import Providers
 from domain.retrieval import Retrieval
+from domain.secrets import Secrets
 from domain.turns import Housekeeping, Options, TurnLog, Turns
 from engine import Engine
 from engine.embeddings import Purpose, Vectors
+from engine.guard import Guard
 from engine.testing import ScriptedProvider
 from engine.wordllama import WordLlama
 from models.database import Database, migrate
@@ -93,6 +96,8 @@ class ShortVectors:
 # The weights are read once for all tests.
 EMBEDDERS = Embedders([WordLlama(), ShortVectors()])
 
+SECRET_KEY = "A" * 43 + "="
+
 OFFER = Offer("scripted", "openai", "http://127.0.0.1:9", "scripted-1", "Scripted", context_window=8192)
 
 
@@ -111,6 +116,7 @@ class Talk:
     retrieval: Retrieval
     # Not open: whoever wants documents to be indexed opens it.
     ingestion: Ingestion
+    providers: Providers
 
 
 MakeTalk = Callable[..., AbstractAsyncContextManager[Talk]]
@@ -125,13 +131,14 @@ def process(workspace: models.Workspace) -> MakeTalk:
         provider = provider or ScriptedProvider()
         engine, log, keys = Engine({"scripted": provider}), TurnLog(), Keys()
         retrieval = Retrieval(EMBEDDERS)
-        turns = Turns(engine, log, Options(**options), retrieval=retrieval)
+        providers = Providers(engine, Guard(allow_private=True), Secrets(lambda: [SECRET_KEY]))
+        turns = Turns(engine, log, Options(**options), retrieval=retrieval, providers=providers)
         housekeeping = Housekeeping(turns, keys)
         log.open()
         housekeeping.open()
         try:
             await asyncio.wait_for(housekeeping.listening(), 5)
-            yield Talk(turns, housekeeping, keys, provider, retrieval, Ingestion(EMBEDDERS))
+            yield Talk(turns, housekeeping, keys, provider, retrieval, Ingestion(EMBEDDERS), providers)
         finally:
             await turns.close()
             await housekeeping.close()

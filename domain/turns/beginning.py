@@ -1,6 +1,6 @@
 """From a question to the rows of a turn and the request for the model."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -14,10 +14,13 @@ from domain.agents import AgentSpec, Knowledge, Sampling
 from domain.identity import Principal
 from domain.turns import prompt
 from engine import ChatRequest
-from errors import Invalid, NotFound
+from errors import Invalid, NotConfigured, NotFound
 from models.database import connection
 
-__all__ = ["Ask", "Begun", "begin"]
+__all__ = ["Ask", "Begun", "Reach", "begin"]
+
+# Sees to it that the engine can reach a provider; the name by which it finds it.
+Reach = Callable[[models.Provider], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +57,13 @@ async def begin(
     instructions: str | None,
     owner: UUID,
     lease_seconds: float,
+    reach: Reach,
+    no_model: str,
 ) -> Begun:
     """The question and the running turn are saved when this returns; the model has not been asked yet."""
     conversations.check_user(ask.external_user or ask.new_conversation_user)
     conversation, history = await _place(principal, ask)
-    spec = await _spec(principal, ask, conversation, sampling, instructions)
+    spec = await _spec(principal, ask, conversation, sampling, instructions, reach, no_model)
     is_new = conversation is None
     conversation = conversation or models.Conversation(
         workspace_id=principal.workspace_id,
@@ -143,6 +148,8 @@ async def _spec(
     conversation: models.Conversation | None,
     sampling: Sampling,
     instructions: str | None,
+    reach: Reach,
+    no_model: str,
 ) -> AgentSpec:
     model = None
     if ask.model_id is not None:
@@ -150,7 +157,10 @@ async def _spec(
     elif conversation is not None and conversation.model_id is not None:
         model = await catalog.visible_to(principal).get_or_none(id=conversation.model_id).select_related("provider")
     model = model or await catalog.default_model(principal)
-    return AgentSpec(model, model.provider.name, instructions, sampling, knowledge=ask.knowledge)
+    if model is None:
+        raise NotConfigured(no_model)
+    provider = model.provider
+    return AgentSpec(model, provider.name, instructions, sampling, knowledge=ask.knowledge, engine_name=reach(provider))
 
 
 def _rows(

@@ -174,7 +174,7 @@ async def _rewritten(engine: Engine, begun: Begun, said: Sequence[chat.Message])
         max_tokens=150,
     )
     text, usage = "", None
-    async with aclosing(engine.chat(begun.spec.provider_name, request, stream=False)) as events:
+    async with aclosing(engine.chat(begun.spec.asked, request, stream=False)) as events:
         async for event in events:
             if isinstance(event, Text):
                 text += event.text

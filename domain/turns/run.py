@@ -121,7 +121,7 @@ class Run:
         calls: list[ToolCall] = []
         pieces: list[str] = []
         sequence = live.last_sequence
-        provider = self._begun.spec.provider_name
+        provider = self._begun.spec.asked
         self._asked = True
         async with aclosing(self._engine.chat(provider, request, stream=self._stream)) as events:
             async for event in events:

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 import models
 from domain.agents import Sampling
 from domain.identity import Principal, Scope
+from domain.providers import Providers
 from domain.retrieval import Retrieval
 from domain.turns.beginning import Ask, Begun, begin
 from domain.turns.events import TurnEvent, TurnOutcome
@@ -40,7 +41,8 @@ class Options:
     instructions: str | None = None
     lease_seconds: float = 12.0
     question_characters: int = 400_000
-    # Why no turn can begin, as the operator has to read it. Everything else works.
+    is_enabled: bool = True
+    # Why the operator's model cannot be asked, as the operator has to read it. Everything else works.
     problems: tuple[str, ...] = ()
 
 
@@ -54,10 +56,11 @@ class Turns:
         options: Options,
         *,
         retrieval: Retrieval | None = None,
+        providers: Providers | None = None,
         finished: Callable[[TurnOutcome], object] | None = None,
     ) -> None:
         self._engine, self.log, self.options, self._finished = engine, log, options, finished
-        self._retrieval = retrieval
+        self._retrieval, self._providers = retrieval, providers
         # Whose lease a turn is under; a process that starts again is another one.
         self.owner = uuid4()
         self.running: dict[UUID, Run] = {}
@@ -148,6 +151,8 @@ class Turns:
                 instructions=self.options.instructions,
                 owner=self.owner,
                 lease_seconds=self.options.lease_seconds,
+                reach=self._reach,
+                no_model=next(iter(self.options.problems), "No model is configured"),
             )
         )
         self._beginnings.add(beginning)
@@ -165,12 +170,17 @@ class Turns:
     def _check(self, principal: Principal, ask: Ask) -> None:
         if self._closing:
             raise Unavailable("The server is stopping", retry_after_seconds=1)
-        if self.options.problems:
-            raise NotConfigured(self.options.problems[0])
+        if not self.options.is_enabled:
+            raise NotConfigured("AI service is disabled")
         if len(ask.text) > self.options.question_characters:
             raise Invalid("text", f"must not be longer than {self.options.question_characters:,} characters")
         if ask.knowledge is not None:
             principal.require(Scope.KNOWLEDGE_READ)
+
+    def _reach(self, provider: models.Provider) -> str:
+        if provider.from_environment and self.options.problems:
+            raise NotConfigured(self.options.problems[0])
+        return self._providers.reach(provider) if self._providers else provider.name
 
     def _begun_for_nobody(
         self, principal: Principal, ask: Ask, when_reader_leaves: WhenReaderLeaves, beginning: asyncio.Task[Begun]

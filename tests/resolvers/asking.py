@@ -39,7 +39,8 @@ class Asker:
         ]
 
     def context(self) -> Context:
-        return Context(self.principal, self.talk.turns, SERVICE, self.talk.retrieval, self.talk.ingestion)
+        talk = self.talk
+        return Context(self.principal, talk.turns, SERVICE, talk.retrieval, talk.ingestion, talk.providers)
 
     @asynccontextmanager
     async def counting(self) -> AsyncIterator[Count]:
