@@ -31,6 +31,8 @@ _LAGGING_EVENTS = 128
 _KEPT_EVENTS = 4096
 # The database has been away for a very long answer: better to end the turn than to fill the memory.
 _UNSAVED_EVENTS = 200_000
+# As far as a number of 32 bits goes.
+_LAST_NUMBER = 2**31 - 1
 # A notification can be lost with its connection; then this is how late a reader elsewhere may be.
 _POLL_SECONDS = 2.0
 
@@ -114,10 +116,9 @@ class TurnLog:
         return live
 
     def end(self, turn_id: UUID) -> None:
-        """Everything of the turn is saved; its readers finish from what they hold."""
+        """Its readers finish from what they hold. What could not be saved with the end is still flushed when it can."""
         live = self.live.pop(turn_id, None)
         if live is not None:
-            self._unsaved.discard(live)
             live.close()
 
     def changed(self, live: LiveTurn) -> None:
@@ -215,7 +216,7 @@ class TurnLog:
             try:
                 await _save(pages)
             except BaseException:
-                self._unsaved.update(live for live in batch if not live.closed)
+                self._unsaved.update(batch)
                 raise
             for live, events in pages:
                 live.mark_saved(events[-1].sequence)
@@ -251,7 +252,18 @@ async def _save(pages: list[tuple[LiveTurn, list[TurnEvent]]]) -> None:
 
 
 def _known_end(turn: models.Turn, position: int) -> list[TurnEvent] | None:
-    if position >= turn.last_sequence:
+    """The end, for a reader who has not seen it; nothing for one who has."""
+    ahead = position - turn.last_sequence
+    # Who read along with a process that died may have seen more than was saved: the end comes after that.
+    match turn.status:
+        case models.TurnStatus.INTERRUPTED:
+            has_seen_it = False
+        case models.TurnStatus.CANCELLED:
+            has_seen_it = ahead == 0
+        case _:
+            has_seen_it = ahead >= 0
+    if has_seen_it:
         return None
     moment = turn.finished_at.timestamp() if turn.finished_at else time.time()
-    return [last_type(turn.status)(TurnFacts.of(turn), turn.last_sequence, moment)]
+    sequence = min(max(turn.last_sequence, position + 1), _LAST_NUMBER)
+    return [last_type(turn.status)(TurnFacts.of(turn), sequence, moment)]

@@ -37,6 +37,8 @@ _logger = logging.getLogger(__name__)
 
 # How long the end of a turn waits for a database that is away.
 _ENDING_SECONDS = 60.0
+# More than any model reads or writes in one call; a column holds twice as much.
+_MOST_TOKENS = 1_000_000_000
 
 
 class Run:
@@ -137,7 +139,9 @@ class Run:
                         made = ToolCalled(facts, sequence + 1, now, event.id, event.name, _writable(event.arguments))
                         calls.append(event)
                     case Usage():
-                        self._usage = _sum(self._usage, event)
+                        # Nonsense is as good as no report: then it is estimated.
+                        if _is_plausible(event):
+                            self._usage = _sum(self._usage, event)
                         continue
                     case _:
                         continue
@@ -229,6 +233,11 @@ def _writable(text: str) -> str:
 def _sentence(error: PlatformError) -> str:
     """The turn names its provider already."""
     return error.reason if isinstance(error, ProviderFailed) else str(error)
+
+
+def _is_plausible(usage: Usage) -> bool:
+    counts = (usage.input_tokens, usage.output_tokens, usage.cached_tokens)
+    return all(isinstance(count, int) and 0 <= count < _MOST_TOKENS for count in counts)
 
 
 def _sum(one: Usage | None, other: Usage) -> Usage:

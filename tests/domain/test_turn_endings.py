@@ -11,9 +11,9 @@ import pytest
 import models
 from domain import conversations
 from domain.identity import Principal
-from domain.turns import Ask, TurnEvent, Turns
+from domain.turns import Ask, TurnEvent, Turns, ending
 from domain.turns.events import TurnFailed, TurnFinished
-from engine.events import End, EndReason, Text
+from engine.events import End, EndReason, Text, Usage
 from engine.testing import Hold, ScriptedProvider, Step
 from errors import NotFound, ProviderUnavailable
 from models import database
@@ -62,6 +62,50 @@ async def test_a_failure_is_still_one_when_its_events_are_gone(process: MakeTalk
         [last] = await follow(here.turns, principal, turn.id, 0)
 
         assert (type(last), last.sequence) == (TurnFailed, turn.last_sequence)
+
+
+async def test_who_saw_more_than_was_saved_still_learns_how_it_ended(process: MakeTalk, principal: Principal) -> None:
+    """A reader of a process that was killed is ahead of what another process found to end the turn with."""
+    async with process(ScriptedProvider([Text("x"), Hold()])) as dead, process() as other:
+        turn = await dead.turns.start(principal, Ask("Hi"))
+        await models.Turn.filter(id=turn.id).update(lease_expires_at=datetime.now(UTC) - timedelta(seconds=1))
+        await other.housekeeping.end_expired()
+        saved = await models.Turn.get()
+
+        for seen in (saved.last_sequence, saved.last_sequence + 7, 2**31 - 1):
+            [last] = await follow(other.turns, principal, turn.id, seen)
+            assert (type(last), last.sequence) == (TurnFailed, min(seen + 1, 2**31 - 1))
+
+
+@pytest.mark.parametrize("nonsense", [Usage(-5, 1), Usage(10**12, 1), Usage("many", 1)])  # type: ignore[arg-type]  # as a vendor may send it
+async def test_nonsense_about_usage_is_estimated_instead(
+    process: MakeTalk, principal: Principal, nonsense: Usage
+) -> None:
+    async with process(ScriptedProvider([Text("Fine"), nonsense, End(EndReason.STOP)])) as here:
+        outcome = await here.turns.reply(principal, Ask("Hi"))
+
+        assert outcome.answer is not None
+        assert (outcome.answer.text, (await models.UsageRecord.get()).estimated) == ("Fine", True)
+
+
+async def test_what_cannot_be_ended_is_saved_all_the_same(
+    process: MakeTalk, principal: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever keeps the end from being written, another process finds all that was said."""
+
+    async def fail(*_: object) -> None:
+        raise RuntimeError
+
+    async with process(ScriptedProvider([Text("All of it"), End(EndReason.STOP)])) as here:
+        monkeypatch.setattr(ending, "end", fail)
+        with pytest.raises(RuntimeError):
+            await here.turns.reply(principal, Ask("Hi"))
+        monkeypatch.undo()
+        await here.turns.log.flush()
+        await models.Turn.all().update(lease_expires_at=datetime.now(UTC) - timedelta(seconds=1))
+        await here.housekeeping.end_expired()
+
+        assert (await models.Message.get(role="assistant")).text == "All of it"
 
 
 async def test_leaving_while_the_question_is_written_leaves_no_turn_behind(
