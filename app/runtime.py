@@ -54,11 +54,10 @@ class Runtime:
         self.offer, self._provider = _connected(settings, surroundings)
         self.keys = Keys()
         self.engine = Engine(patience=_patience(settings), listener=metrics.LISTENER)
+        self.guard = Guard(allow_private=settings.allow_private_urls)
+        self.secrets = Secrets(partial(secret_keys, settings))
         self.providers = Providers(
-            self.engine,
-            Guard(allow_private=settings.allow_private_urls),
-            Secrets(partial(secret_keys, settings)),
-            connect_seconds=settings.connect_timeout_seconds,
+            self.engine, self.guard, self.secrets, connect_seconds=settings.connect_timeout_seconds
         )
         sampling = Sampling(settings.temperature, settings.max_output_tokens)
         self.service = Service(

@@ -5,6 +5,7 @@ resolved to a moment ago, each socket is looked at before it is connected; so re
 are looked at as well.
 """
 
+import asyncio
 import ipaddress
 import socket
 from collections.abc import AsyncIterator, Mapping
@@ -22,6 +23,8 @@ __all__ = ["Guard"]
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _PORTS = {"http": 80, "https": 443}
+# A machine without a network may wait long for its name server.
+_RESOLVE_SECONDS = 5
 # Where an IPv6 address carries an IPv4 address that a gateway or the kernel may connect to instead.
 _CARRIERS = (
     (ipaddress.IPv6Network("::ffff:0:0/96"), 0),  # mapped
@@ -74,8 +77,9 @@ class Guard:
         parts = self.check(url, field)
         host = parts.hostname or ""
         try:
-            found = await self._resolve(host, parts.port or _PORTS[parts.scheme])
-        except OSError:
+            async with asyncio.timeout(_RESOLVE_SECONDS):
+                found = await self._resolve(host, parts.port or _PORTS[parts.scheme])
+        except OSError:  # of which a timeout is one
             return
         for result in found:
             self._check_address(ipaddress.ip_address(result["host"].partition("%")[0]), field)
