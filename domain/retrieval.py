@@ -121,7 +121,9 @@ def logs_visible_to(principal: Principal) -> QuerySet[models.RetrievalLog]:
 
 class Retrieval:
     def __init__(self, embedders: Embedders, *, data_directory: str = "", chunking: Chunking = DEFAULT_CHUNKS) -> None:
-        self._embedders, self._data_directory, self._chunking = embedders, data_directory, chunking
+        self._embedders, self._data_directory = embedders, data_directory
+        # Of collections that do not say otherwise.
+        self.chunking = chunking
         self._sizes: dict[UUID, tuple[int, float]] = {}
 
     async def search(self, principal: Principal, wanted: Search) -> Found:
@@ -168,7 +170,7 @@ class Retrieval:
 
     async def status(self, principal: Principal) -> KnowledgeStatus:
         return await knowledge_status.status(
-            principal, data_directory=self._data_directory, chunking=self._chunking, default_top=DEFAULT_TOP
+            principal, data_directory=self._data_directory, chunking=self.chunking, default_top=DEFAULT_TOP
         )
 
     async def query(self, principal: Principal, wanted: Search) -> retrieve.Query:

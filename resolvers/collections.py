@@ -125,7 +125,7 @@ async def collections(
 
 
 async def library(info: Info) -> models.Collection:
-    return await rules.library(info.context.principal)
+    return await rules.library(info.context.principal, info.context.retrieval.chunking)
 
 
 async def embedders(
@@ -141,13 +141,14 @@ async def embedders(
 async def create_collection(
     info: Info, input: Annotated[CreateCollectionInput, strawberry.argument(description="The collection.")]
 ) -> CollectionPayload:
+    usual = info.context.retrieval.chunking
     created = await rules.create(
         info.context.principal,
         input.name,
         context=input.context,
         tags=input.tags or (),
         embedder_id=input.embedder_id,
-        chunking=rules.check_chunking(input.chunk_characters, input.chunk_overlap),
+        chunking=rules.check_chunking(input.chunk_characters, input.chunk_overlap, usual),
     )
     return CollectionPayload(created)
 
