@@ -22,7 +22,7 @@ from models.database import connection, transaction
 __all__ = ["Batch", "Source", "claim", "claim_indexed", "fail", "index"]
 
 # How many chunks are embedded and written at once.
-_CHUNKS_AT_ONCE = 1_000
+_CHUNKS_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,7 @@ class _Cut:
     source: Source
     text: str = ""
     pieces: tuple[Piece, ...] = ()
+    counts: read.Counts = read.Counts(0, 0, 0)
     failure: str | None = None
 
 
@@ -198,13 +199,15 @@ def _cut(source: Source, sizes: split.SplitSizes) -> _Cut:
                 chunk.end_line,
             )
         )
-    return _Cut(source, document.text.replace("\0", ""), tuple(pieces))
+    text = document.text.replace("\0", "")
+    # Of what was stored as a text it is known already.
+    counts = read.count(text) if source.file is not None else read.Counts(0, 0, 0)
+    return _Cut(source, text, tuple(pieces), counts)
 
 
 async def _finish(batch: Batch, made: Sequence[_Cut], cut_before: Sequence[Source]) -> None:
     """From here on they are found. Not when the collection has changed to another embedder meanwhile."""
     from_files = [cut for cut in made if cut.source.file is not None]
-    counts = [read.count(cut.text) for cut in from_files]
     documents = [id for source in [*(cut.source for cut in made), *cut_before] for id in source.documents]
     async with transaction(), connection() as bare:
         embedder_id = await bare.fetchval(
@@ -220,8 +223,8 @@ async def _finish(batch: Batch, made: Sequence[_Cut], cut_before: Sequence[Sourc
             """,
             [cut.source.id for cut in from_files],
             [cut.text for cut in from_files],
-            [count.characters for count in counts],
-            [count.words for count in counts],
+            [cut.counts.characters for cut in from_files],
+            [cut.counts.words for cut in from_files],
         )
         await bare.execute(
             "UPDATE contents n SET chunk_count = new.chunks FROM unnest($1::uuid[], $2::int[]) AS new (id, chunks)"

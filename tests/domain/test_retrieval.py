@@ -21,7 +21,9 @@ def names(found: Found) -> list[str]:
 async def test_finds_by_meaning_and_by_words(ingestion: Ingestion, principal: Principal, retrieval: Retrieval) -> None:
     await fill(ingestion, principal, BREAD, SOUP, ROCKET)
 
-    by_meaning = await retrieval.search(principal, Search(("baking a loaf of bread dough",), method=SearchMethod.MEANING))
+    by_meaning = await retrieval.search(
+        principal, Search(("baking a loaf of bread dough",), method=SearchMethod.MEANING)
+    )
     by_words = await retrieval.search(principal, Search(("XK-4417",), method=SearchMethod.WORDS))
 
     assert names(by_meaning)[0] == "bread"
@@ -149,6 +151,21 @@ async def test_changes_to_another_embedder_while_the_first_one_answers(
     assert meanwhile[0] == "bread"
     assert (changed.embedder_id, changed.next_embedder_id) == (other.id, None)
     assert sorted(names(await retrieval.search(principal, Search(("bread",))))) == ["bread", "soup"]
+
+
+async def test_searches_collections_of_different_embedders_at_once(
+    ingestion: Ingestion, principal: Principal, retrieval: Retrieval
+) -> None:
+    first = await fill(ingestion, principal, BREAD, name="first")
+    second = await fill(ingestion, principal, ROCKET, name="second")
+    other = await models.Embedder.get(workspace_id=principal.workspace_id, name="short-8")
+    await collections.change_embedder(principal, second, str(other.id))
+    await until_indexed(ingestion, principal, second)
+
+    found = await retrieval.search(principal, Search(("rocket bread",)))
+
+    assert sorted(names(found)) == ["bread", "rocket"]
+    assert {each.id for each in found.collections} == {first.id, second.id}
 
 
 @pytest.mark.parametrize(
