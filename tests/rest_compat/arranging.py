@@ -6,8 +6,9 @@
       "files": {"docs/guide.md": "# Guide"}
     }
 
-Each key stands for its name in braces, `{wsk}`; a sync key is bound to the source `shop` unless it names its `source`.
-Files are made in a folder that may be indexed, which is `{folder}`.
+Each key stands for its name in braces, `{wsk}`. Keys open a workspace that is new for the exchange, or a second one
+that they name; a sync key is bound to the source `shop` unless it names its `source`. Files are made in a folder that
+may be indexed, which is `{folder}`.
 """
 
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any  # JSON is open by nature.
 
 import models
-from domain import keys
+from domain import catalog, keys
 from domain.identity import KeyKind
 from tests.serving import Served
 
@@ -28,7 +29,11 @@ async def arranged(given: Mapping[str, Any], served: Served, folder: Path) -> di
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content, "utf-8")
-    made = {name: await _key(_described(wanted), served) for name, wanted in given.get("keys", {}).items()}
+    wanted = {name: _described(key) for name, key in given.get("keys", {}).items()}
+    workspaces = {
+        name: await _workspace(name, served) for name in {key.get("workspace", "") for key in wanted.values()}
+    }
+    made = {name: await _key(key, workspaces[key.get("workspace", "")]) for name, key in wanted.items()}
     return {"folder": str(folder)} | made
 
 
@@ -36,12 +41,16 @@ def _described(wanted: str | dict[str, str]) -> dict[str, str]:
     return {"kind": wanted} if isinstance(wanted, str) else wanted
 
 
-async def _key(wanted: dict[str, str], served: Served) -> str:
-    kind, workspace = KeyKind(wanted["kind"]), served.runtime.workspace
-    if "workspace" in wanted:
-        workspace, is_new = await models.Workspace.get_or_create(name=wanted["workspace"])
-        if is_new:
-            await served.runtime.embedders.offer(workspace)
+async def _workspace(name: str, served: Served) -> models.Workspace:
+    """As the application makes its own when it starts."""
+    workspace = await models.Workspace.create(name=name or "theirs alone")
+    await served.runtime.embedders.offer(workspace)
+    await catalog.offer(workspace, served.runtime.offer)
+    return workspace
+
+
+async def _key(wanted: Mapping[str, str], workspace: models.Workspace) -> str:
+    kind = KeyKind(wanted["kind"])
     source = wanted.get("source", "shop") if kind is KeyKind.SSK else None
     _, secret = await keys.create(workspace.id, kind, source=source)
     return secret

@@ -1,4 +1,7 @@
-"""Every documented exchange of every API, against the real application on a socket."""
+"""Every documented exchange of every API, against the real application on a socket.
+
+Those that bring keys have a workspace of their own and share one application, in `test_dialects_with_keys.py`.
+"""
 
 from pathlib import Path
 from typing import Any  # Credentials are an open dictionary.
@@ -10,7 +13,11 @@ from tests.rest_compat.exchanges import Exchange, found_in, play
 from tests.serving import serving
 from tests.upstream import Upstream
 
-EXCHANGES = found_in(Path(__file__).parent / "dialects")
+EXCHANGES = [
+    exchange
+    for exchange in found_in(Path(__file__).parent / "dialects")
+    if exchange.given.keys() & {"settings", "files"} or "keys" not in exchange.given
+]
 
 
 @pytest.mark.parametrize("exchange", EXCHANGES, ids=lambda exchange: exchange.name)
