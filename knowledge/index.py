@@ -67,7 +67,7 @@ class _Cut:
     source: Source
     text: str = ""
     pieces: tuple[Piece, ...] = ()
-    counts: read.Counts = read.Counts(0, 0, 0)
+    counts: read.Counts | None = None
     failure: str | None = None
 
 
@@ -200,14 +200,14 @@ def _cut(source: Source, sizes: split.SplitSizes) -> _Cut:
             )
         )
     text = document.text.replace("\0", "")
-    # Of what was stored as a text it is known already.
-    counts = read.count(text) if source.file is not None else read.Counts(0, 0, 0)
+    # Of what was stored as a text they are known already.
+    counts = read.count(text) if source.file is not None else None
     return _Cut(source, text, tuple(pieces), counts)
 
 
 async def _finish(batch: Batch, made: Sequence[_Cut], cut_before: Sequence[Source]) -> None:
     """From here on they are found. Not when the collection has changed to another embedder meanwhile."""
-    from_files = [cut for cut in made if cut.source.file is not None]
+    from_files = [cut for cut in made if cut.counts]
     documents = [id for source in [*(cut.source for cut in made), *cut_before] for id in source.documents]
     async with transaction(), connection() as bare:
         embedder_id = await bare.fetchval(
@@ -223,8 +223,8 @@ async def _finish(batch: Batch, made: Sequence[_Cut], cut_before: Sequence[Sourc
             """,
             [cut.source.id for cut in from_files],
             [cut.text for cut in from_files],
-            [cut.counts.characters for cut in from_files],
-            [cut.counts.words for cut in from_files],
+            [cut.counts.characters for cut in from_files if cut.counts],
+            [cut.counts.words for cut in from_files if cut.counts],
         )
         await bare.execute(
             "UPDATE contents n SET chunk_count = new.chunks FROM unnest($1::uuid[], $2::int[]) AS new (id, chunks)"

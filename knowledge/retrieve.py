@@ -102,7 +102,7 @@ def statement(query: Query) -> tuple[str, list[object]]:
         SELECT id, coalesce(max(fit), 0) AS fit FROM found GROUP BY id
     ), measured AS MATERIALIZED (
         SELECT f.id, f.fit, (SELECT max({_score(names, query.spaces)}) FROM terms) AS score
-        FROM candidates f JOIN chunk_vectors v ON v.chunk_id = f.id AND v.embedder_id = ANY({_ids(query.spaces)})
+        FROM candidates f JOIN chunk_vectors v ON v.chunk_id = f.id AND ({" OR ".join(map(_own, query.spaces))})
     ), scored AS (
         SELECT id, score, {meaning} * coalesce(score / nullif(max(score) OVER (), 0), 0) + {1 - meaning} * fit
                AS relevance
@@ -167,7 +167,6 @@ def _sieve(query: Query, arguments: _Arguments) -> _Sieve:
 
 def _by_meaning(name: str, space: Space, sieve: _Sieve, candidates: str) -> str:
     """The nearest chunks of each term. The index of a large space goes on until enough of what it meets passes."""
-    own = f"v.embedder_id = '{space.embedder_id}' AND v.collection_id = ANY(ARRAY[{_texts(space.collection_ids)}])"
     distance = f"v.embedding <=> t.{name}"
     if space.is_large:
         size = space.dimension
@@ -176,7 +175,7 @@ def _by_meaning(name: str, space: Space, sieve: _Sieve, candidates: str) -> str:
         SELECT v.chunk_id AS id, NULL::float8 AS fit
         FROM terms t CROSS JOIN LATERAL (
             SELECT v.chunk_id, {distance} AS distance FROM chunk_vectors v
-            WHERE {own} AND {_passes(sieve("v.content_id", "v.chunk_id"))}
+            WHERE {_own(space)} AND {_passes(sieve("v.content_id", "v.chunk_id"))}
             ORDER BY {distance} LIMIT {candidates}
         ) AS v
     """
@@ -265,9 +264,7 @@ def _score(names: Sequence[str], spaces: Sequence[Space]) -> str:
     return f"CASE WHEN {distance} = 'NaN' THEN 0 ELSE least(greatest(1 - {distance}, 0), 1) END"
 
 
-def _ids(spaces: Sequence[Space]) -> str:
-    return f"ARRAY[{_texts([space.embedder_id for space in spaces])}]"
-
-
-def _texts(ids: Sequence[UUID]) -> str:
-    return ", ".join(f"'{id}'::uuid" for id in ids)
+def _own(space: Space) -> str:
+    """The vectors v of a space. A collection that changes its embedder has others for a while."""
+    ids = ", ".join(f"'{id}'::uuid" for id in space.collection_ids)
+    return f"v.embedder_id = '{space.embedder_id}' AND v.collection_id = ANY(ARRAY[{ids}])"

@@ -21,9 +21,8 @@ def names(found: Found) -> list[str]:
 async def test_finds_by_meaning_and_by_words(ingestion: Ingestion, principal: Principal, retrieval: Retrieval) -> None:
     await fill(ingestion, principal, BREAD, SOUP, ROCKET)
 
-    by_meaning = await retrieval.search(
-        principal, Search(("baking a loaf of bread dough",), method=SearchMethod.MEANING)
-    )
+    meaning = Search(("baking a loaf of bread dough",), method=SearchMethod.MEANING)
+    by_meaning = await retrieval.search(principal, meaning)
     by_words = await retrieval.search(principal, Search(("XK-4417",), method=SearchMethod.WORDS))
 
     assert names(by_meaning)[0] == "bread"
