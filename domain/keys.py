@@ -17,12 +17,18 @@ import models
 from domain.identity import SCOPES, KeyKind, Principal, PrincipalKind
 from domain.origins import check_entry, is_allowed
 from errors import Forbidden, Invalid, NotFound, Unauthenticated
-from models.database import connection
+from models.database import connection, transaction
 
 __all__ = ["REVOKED", "Keys", "create", "revoke", "visible_to"]
 
 # The channel on which processes tell each other that a key is gone.
 REVOKED = "palaver_keys"
+
+# A hundred years; who wants more wants a key that does not expire.
+_MOST_DAYS = 36_500
+_LABEL_LENGTH = 256
+# Each is compared with every page that uses the key.
+_MOST_DOMAINS = 100
 
 _ALPHABET = string.digits + string.ascii_letters
 _PREFIXES = {kind: kind.value.lower() + ("-" if kind is KeyKind.SK else "_") for kind in KeyKind}
@@ -42,8 +48,12 @@ async def create(
         raise Invalid("domains", "must be given: a key that pages carry works only for the domains it names")
     if kind is KeyKind.SSK and not source:
         raise Invalid("source", "must be given: a sync key belongs to one source")
-    if expires_days is not None and expires_days < 1:
-        raise Invalid("expiresDays", "must be at least 1")
+    if expires_days is not None and not 1 <= expires_days <= _MOST_DAYS:
+        raise Invalid("expiresDays", f"must be between 1 and {_MOST_DAYS:,}")
+    if label is not None and len(label) > _LABEL_LENGTH:
+        raise Invalid("label", f"must not be longer than {_LABEL_LENGTH} characters")
+    if len(domains) > _MOST_DOMAINS:
+        raise Invalid("domains", f"must not be more than {_MOST_DOMAINS}")
     secret = _generate(kind)
     row = await models.ApiKey.create(
         workspace_id=workspace_id,
@@ -69,8 +79,9 @@ async def revoke(principal: Principal, key_id: UUID) -> models.ApiKey:
         raise NotFound("key", key_id)
     if row.revoked_at is None:
         row.revoked_at = datetime.now(UTC)
-        await row.save(update_fields=["revoked_at"])
-        async with connection() as bare:
+        # Together: a key that is revoked without a word to the others would go on opening them for a minute.
+        async with transaction(), connection() as bare:
+            await row.save(update_fields=["revoked_at"])
             await bare.execute("SELECT pg_notify($1, $2)", REVOKED, row.digest)
     return row
 

@@ -10,6 +10,7 @@ from typing import Any  # Tortoise's filters are keyword arguments of any field'
 from uuid import UUID
 
 from aiodataloader import DataLoader
+from tortoise.expressions import Q
 from tortoise.queryset import QuerySet
 
 import models
@@ -149,10 +150,10 @@ def _many_by(rows: QuerySet[Any], field: str) -> Callable[[list[UUID]], Coroutin
 async def _siblings(keys: Sequence[tuple[UUID, UUID | None]]) -> list[list[models.Message]]:
     found: dict[tuple[UUID, UUID | None], list[models.Message]] = {key: [] for key in keys}
     conversation_ids = {conversation_id for conversation_id, _ in keys}
-    parents = [parent for _, parent in keys if parent is not None]
-    rows = models.Message.filter(conversation_id__in=list(conversation_ids)).order_by("id")
-    if len(parents) == len(keys):
-        rows = rows.filter(parent_id__in=parents)
+    of_parents = Q(parent_id__in=[parent for _, parent in keys if parent is not None])
+    if any(parent is None for _, parent in keys):
+        of_parents |= Q(parent_id__isnull=True)
+    rows = models.Message.filter(of_parents, conversation_id__in=list(conversation_ids)).order_by("id")
     for row in await rows:
         if (key := (row.conversation_id, row.parent_id)) in found:
             found[key].append(row)

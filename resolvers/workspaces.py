@@ -14,14 +14,15 @@ from resolvers.pages import After, Before, First, Last, Page, PageArgs, page_of_
 @strawberry.input(description="A key to make.")
 class CreateKeyInput:
     kind: KeyKind = strawberry.field(description="What it is for.")
-    label: str | None = strawberry.field(default=None, description="A name to know it by.")
+    label: str | None = strawberry.field(default=None, description="A name to know it by, up to 256 characters.")
     domains: list[str] = strawberry.field(
         default_factory=list,
-        description="Whose pages may use it: `example.com`, `*.example.com`, `localhost:3000`, an origin, or `*`.",
+        description="Whose pages may use it: `example.com`, `*.example.com`, `localhost:3000`, an origin, or `*`;"
+        " up to 100.",
     )
     source: str | None = strawberry.field(default=None, description="The sync source it belongs to, for an `SSK`.")
     expires_days: int | None = strawberry.field(
-        default=None, description="After how many days it ends; never when left out."
+        default=None, description="After how many days it ends, up to 36,500; never when left out."
     )
 
 

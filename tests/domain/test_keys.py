@@ -1,5 +1,6 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any  # What a key is made of has any type.
 
 import pytest
 
@@ -51,6 +52,14 @@ async def test_nobody_elses_key_is_valid(workspace: models.Workspace) -> None:
     for wrong in ("", "sk-", "sk-" + "x" * 49, altered, secret + "x", "ключ" * 13, "wsk_" + secret[3:]):
         with pytest.raises(Unauthenticated):
             await Keys().authenticate(wrong, None)
+
+
+@pytest.mark.parametrize(
+    "beyond", [{"expires_days": 2**31 - 1}, {"label": "x" * 300}, {"domains": ["example.com"] * 101}]
+)
+async def test_what_no_key_can_be_is_refused(workspace: models.Workspace, beyond: dict[str, Any]) -> None:
+    with pytest.raises(Invalid):
+        await keys.create(workspace.id, KeyKind.SK, **beyond)
 
 
 async def test_an_expired_key_is_not_valid(workspace: models.Workspace) -> None:

@@ -198,3 +198,19 @@ async def test_a_branch_can_be_read_by_its_end(process: MakeTalk, principal: Pri
     assert [node["text"] for node in current.data["conversation"]["messages"]["nodes"]] == ["1", "a", "3", "c"]  # type: ignore[index]  # no errors
     assert [node["text"] for node in other.data["conversation"]["messages"]["nodes"]] == ["1", "a", "2", "b"]  # type: ignore[index]  # no errors
     assert current.data["conversation"]["messages"]["nodes"][2]["siblings"] == [{"text": "2"}]  # type: ignore[index]  # no errors
+
+
+async def test_siblings_of_the_first_message_are_read_without_the_rest(ask: Asker, principal: Principal) -> None:
+    """Its parent is nobody, which must not mean everybody."""
+    begun = await ask.talk.turns.reply(principal, Ask("1"))
+    await models.Message.create(
+        workspace_id=principal.workspace_id, conversation_id=begun.conversation.id, role="user", text="1, but better"
+    )
+    assert begun.answer is not None
+
+    result = await ask(
+        "query($ids: [ID!]!) { nodes(ids: $ids) { ... on Message { siblings { text } } } }",
+        ids=[str(begun.turn.question_id), str(begun.answer.id)],
+    )
+
+    assert result.data == {"nodes": [{"siblings": [{"text": "1, but better"}]}, {"siblings": []}]}
