@@ -15,6 +15,7 @@ from app.settings import Settings
 from domain import catalog
 from domain.agents import Sampling
 from domain.catalog import Offer
+from domain.collections import Chunking
 from domain.embedders import Embedders
 from domain.ingestion import Ingestion, IngestionOptions
 from domain.keys import Keys
@@ -64,7 +65,11 @@ class Runtime:
             VERSION, settings.ai_enabled, self.offer.provider, self.offer.model, sampling, _told(self.offer)
         )
         self.embedders = Embedders(chosen_embedders(settings))
-        self.retrieval = Retrieval(self.embedders, data_directory=str(settings.data_dir))
+        self.retrieval = Retrieval(
+            self.embedders,
+            data_directory=str(settings.data_dir),
+            chunking=_chunking(settings),
+        )
         self.turns = Turns(
             self.engine,
             TurnLog(),
@@ -140,7 +145,12 @@ def _ingestion(settings: Settings) -> IngestionOptions:
         takeover_seconds=settings.jobs_takeover_seconds,
         sync_cache_days=settings.sync_cache_days,
         roots=settings.index_roots,
+        chunking=_chunking(settings),
     )
+
+
+def _chunking(settings: Settings) -> Chunking:
+    return Chunking(settings.chunk_characters, settings.chunk_overlap_characters)
 
 
 def _connected(settings: Settings, surroundings: Surroundings) -> tuple[Offer, ChatProvider | None]:

@@ -181,11 +181,11 @@ async def delete(collection: models.Collection) -> None:
         await announce(bare, collection.id)
 
 
-async def replace(principal: Principal, name: str) -> models.Collection:
+async def replace(principal: Principal, name: str, chunking: Chunking) -> models.Collection:
     """An empty collection of this name, in the place of any that there is."""
     async with transaction():
         old = await visible_to(principal).filter(kind=CollectionKind.STANDARD, name=check_name(name))
-        new = await create(principal, name)
+        new = await create(principal, name, chunking=chunking)
         for each in old:
             await delete(each)
     return new

@@ -48,6 +48,8 @@ class IngestionOptions:
     sync_cache_days: float = 90
     # Folders of the server that may be indexed by their path.
     roots: tuple[Path, ...] = ()
+    # Of collections that do not say otherwise.
+    chunking: collections.Chunking = collections.DEFAULT_CHUNKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,7 @@ class Ingestion:
         documents = await asyncio.to_thread(_read_files, paths)
         if not documents:
             return Indexed(None, 0, 0, 0.0)
-        collection = await collections.replace(principal, name)
+        collection = await collections.replace(principal, name, self.options.chunking)
         for start in range(0, len(documents), _FILES_AT_ONCE):
             await store(collection, documents[start : start + _FILES_AT_ONCE])
         async with aclosing(self.follow(principal, str(collection.id))) as progress:
