@@ -76,49 +76,49 @@ def statement(query: Query) -> tuple[str, list[object]]:
     arguments = _Arguments()
     sieve = _sieve(query, arguments)
     terms = arguments.add(list(query.terms), "text[]")
-    vectors = [arguments.add(list(space.terms), "text[]") for space in query.spaces]
+    spaces = [_asked(place, space, arguments) for place, space in enumerate(query.spaces)]
     candidates = arguments.add(max(50, 4 * query.limit), "int")
     floor, limit = arguments.add(query.min_score, "float8"), arguments.add(query.limit, "int")
-    names = [f"v{place}" for place in range(len(query.spaces))]
-    casts = [f"{name}::vector({space.dimension})" for name, space in zip(names, query.spaces, strict=True)]
     meaning = _MEANING if query.by_meaning and query.by_words else float(query.by_meaning)
     halves = []
     if query.by_meaning:
-        halves += [_by_meaning(name, space, sieve, candidates) for name, space in zip(names, query.spaces, strict=True)]
+        halves += [_by_meaning(space, sieve, candidates) for space in spaces]
     words = ""
     if query.by_words:
         words = _words(arguments.add([id for space in query.spaces for id in space.collection_ids], "uuid[]"), sieve)
         halves.append(_by_words(candidates))
     sql = f"""
     WITH terms AS MATERIALIZED (
-        SELECT place, term, {", ".join(casts)},
+        SELECT place, term, {", ".join(f"{space.name}::vector({space.dimension})" for space in spaces)},
                set_config('hnsw.ef_search', '{_EF_SEARCH}', true),
                set_config('hnsw.iterative_scan', 'relaxed_order', true)
-        FROM unnest({", ".join([terms, *vectors])}) WITH ORDINALITY AS t ({", ".join(["term", *names])}, place)
+        FROM unnest({", ".join([terms, *(space.vectors for space in spaces)])})
+             WITH ORDINALITY AS t ({", ".join(["term", *(space.name for space in spaces)])}, place)
     ), {words} found AS (
         {" UNION ALL ".join(f"({half})" for half in halves)}
     ), candidates AS (
         -- A chunk counts by the term that it fits best.
         SELECT id, coalesce(max(fit), 0) AS fit FROM found GROUP BY id
     ), measured AS MATERIALIZED (
-        SELECT f.id, f.fit, (SELECT max({_score(names, query.spaces)}) FROM terms) AS score
-        FROM candidates f JOIN chunk_vectors v ON v.chunk_id = f.id AND ({" OR ".join(map(_own, query.spaces))})
+        SELECT f.id, f.fit, (SELECT max({_score(spaces)}) FROM terms) AS score
+        FROM candidates f JOIN chunk_vectors v ON v.chunk_id = f.id AND ({" OR ".join(space.own for space in spaces)})
     ), scored AS (
         SELECT id, score, {meaning} * coalesce(score / nullif(max(score) OVER (), 0), 0) + {1 - meaning} * fit
                AS relevance
         FROM measured
+    ), best AS (
+        SELECT * FROM scored WHERE score >= {floor} ORDER BY relevance DESC, score DESC, id LIMIT {limit}
     )
     SELECT s.relevance, s.score, c.id, c.text, c.position, c.start_line, c.end_line, c.created_at,
            d.metadata || {CHUNK_METADATA_SQL} AS all_metadata, row_to_json(d)::text AS document, r.external_id,
            r.category_id
-    FROM scored s JOIN chunks c ON c.id = s.id JOIN contents n ON n.id = c.content_id
+    FROM best s JOIN chunks c ON c.id = s.id JOIN contents n ON n.id = c.content_id
     -- Of documents that say the same, one stands for all of them.
     CROSS JOIN LATERAL (
         SELECT d.* FROM knowledge_documents d WHERE {sieve("c.content_id", "c.id")} ORDER BY d.id LIMIT 1
     ) AS d
     LEFT JOIN sync_records r ON r.document_id = d.id
-    WHERE s.score >= {floor}
-    ORDER BY s.relevance DESC, s.score DESC, c.id LIMIT {limit}
+    ORDER BY s.relevance DESC, s.score DESC, c.id
     """
     return sql, arguments.values
 
@@ -132,6 +132,26 @@ class _Arguments:
     def add(self, value: object, type_: str) -> str:
         self.values.append(value)
         return f"${len(self.values)}::{type_}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A space as the statement speaks of it. Embedder and dimension are written out: they are what an index is of."""
+
+    name: str
+    vectors: str
+    # The condition on a vector v. A collection that changes its embedder has others for a while.
+    own: str
+    embedder_id: UUID
+    dimension: int
+    is_large: bool
+
+
+def _asked(place: int, space: Space, arguments: _Arguments) -> _Asked:
+    vectors = arguments.add(list(space.terms), "text[]")
+    collections = arguments.add(list(space.collection_ids), "uuid[]")
+    own = f"v.embedder_id = '{space.embedder_id}' AND v.collection_id = ANY({collections})"
+    return _Asked(f"v{place}", vectors, own, space.embedder_id, space.dimension, space.is_large)
 
 
 def _sieve(query: Query, arguments: _Arguments) -> _Sieve:
@@ -165,17 +185,17 @@ def _sieve(query: Query, arguments: _Arguments) -> _Sieve:
     return written
 
 
-def _by_meaning(name: str, space: Space, sieve: _Sieve, candidates: str) -> str:
+def _by_meaning(space: _Asked, sieve: _Sieve, candidates: str) -> str:
     """The nearest chunks of each term. The index of a large space goes on until enough of what it meets passes."""
-    distance = f"v.embedding <=> t.{name}"
+    distance = f"v.embedding <=> t.{space.name}"
     if space.is_large:
         size = space.dimension
-        distance = f"(v.embedding::halfvec({size})) <=> t.{name}::halfvec({size})"
+        distance = f"(v.embedding::halfvec({size})) <=> t.{space.name}::halfvec({size})"
     return f"""
         SELECT v.chunk_id AS id, NULL::float8 AS fit
         FROM terms t CROSS JOIN LATERAL (
             SELECT v.chunk_id, {distance} AS distance FROM chunk_vectors v
-            WHERE {_own(space)} AND {_passes(sieve("v.content_id", "v.chunk_id"))}
+            WHERE {space.own} AND {_passes(sieve("v.content_id", "v.chunk_id"))}
             ORDER BY {distance} LIMIT {candidates}
         ) AS v
     """
@@ -254,17 +274,8 @@ def _by_words(candidates: str) -> str:
     """
 
 
-def _score(names: Sequence[str], spaces: Sequence[Space]) -> str:
+def _score(spaces: Sequence[_Asked]) -> str:
     """The cosine, between 0 and 1. What has no direction is like nothing: its distance is no number."""
-    distances = [
-        f"WHEN v.embedder_id = '{space.embedder_id}' THEN v.embedding <=> {name}"
-        for name, space in zip(names, spaces, strict=True)
-    ]
+    distances = [f"WHEN v.embedder_id = '{space.embedder_id}' THEN v.embedding <=> {space.name}" for space in spaces]
     distance = f"(CASE {' '.join(distances)} END)"
     return f"CASE WHEN {distance} = 'NaN' THEN 0 ELSE least(greatest(1 - {distance}, 0), 1) END"
-
-
-def _own(space: Space) -> str:
-    """The vectors v of a space. A collection that changes its embedder has others for a while."""
-    ids = ", ".join(f"'{id}'::uuid" for id in space.collection_ids)
-    return f"v.embedder_id = '{space.embedder_id}' AND v.collection_id = ANY(ARRAY[{ids}])"
