@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any  # Changes are of any column's type.
 
 from tortoise.exceptions import IntegrityError
+from tortoise.expressions import Subquery
 from tortoise.queryset import QuerySet
 
 import models
@@ -18,6 +19,7 @@ __all__ = [
     "NewModel",
     "Offer",
     "add",
+    "check_idle",
     "default_model",
     "find",
     "make_default",
@@ -189,10 +191,17 @@ async def remove(principal: Principal, model_id: str) -> models.Model:
     """What it has answered stays, and what it cost."""
     async with transaction():
         row = await find(principal, model_id)
+        await check_idle(models.Model.filter(id=row.id))
         # Looked at and deleted in one statement: it may become the default meanwhile.
         if not await visible_to(principal).filter(id=row.id, is_default=False).delete():
             raise Conflict("This model answers when nobody chose: make another one the default first")
     return row
+
+
+async def check_idle(rows: QuerySet[models.Model]) -> None:
+    """What is being said has still to be billed, at the model's price."""
+    if await models.Turn.filter(status=models.TurnStatus.RUNNING, model_id__in=Subquery(rows.values("id"))).exists():
+        raise Conflict("An answer is being made with it: wait for its end, or cancel it")
 
 
 async def make_default(principal: Principal, model_id: str) -> models.Model:

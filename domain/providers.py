@@ -15,6 +15,7 @@ from tortoise.exceptions import IntegrityError
 from tortoise.queryset import QuerySet
 
 import models
+from domain import catalog
 from domain.identity import Principal
 from domain.secrets import Secrets
 from engine import ChatProvider, Engine
@@ -105,6 +106,7 @@ class Providers:
             row = await _find_own(principal, provider_id)
             if await models.Model.filter(provider_id=row.id, is_default=True).exists():
                 raise Conflict("A model of this provider answers when nobody chose: make another one the default first")
+            await catalog.check_idle(models.Model.filter(provider_id=row.id))
             await row.delete()
         if self._connected.pop(row.id, None) is not None:
             self._engine.remove(str(row.id))

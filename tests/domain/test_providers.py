@@ -18,7 +18,7 @@ from engine.guard import Guard
 from errors import Conflict, Invalid, NotConfigured, NotFound, ProviderFailed
 from tests.conftest import SECRET_KEY, MakeTalk, Talk
 from tests.engine.test_guard import Names
-from tests.upstream import Reply, Upstream
+from tests.upstream import Gate, Reply, Upstream
 
 OPENAI = ProviderWire.OPENAI
 
@@ -83,6 +83,26 @@ async def test_the_default_may_be_theirs(process: MakeTalk, principal: Principal
             await catalog.remove(principal, str(model.id))
 
     assert outcome.turn.model_id == model.id
+
+
+async def test_what_is_being_used_is_not_deleted(process: MakeTalk, principal: Principal, upstream: Upstream) -> None:
+    """Else what it says now would cost nothing."""
+    gate = Gate()
+    upstream.will(Reply("One", gate, " two"))
+    async with process() as here:
+        model = await set_up(here, principal, upstream)
+        turn = await here.turns.start(principal, Ask("Hi", model_id=str(model.id)))
+        await gate.reached.wait()
+
+        with pytest.raises(Conflict, match="being made"):
+            await catalog.remove(principal, str(model.id))
+        with pytest.raises(Conflict, match="being made"):
+            await here.providers.delete(principal, str(model.provider_id))
+
+        await here.turns.cancel(principal, str(turn.id))
+        await here.providers.delete(principal, str(model.provider_id))
+
+    assert await models.UsageRecord.filter(turn_id=turn.id, input_price=1).exists()
 
 
 async def test_theirs_answers_while_the_operators_cannot(
