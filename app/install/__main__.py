@@ -24,10 +24,11 @@ def main() -> int:
         return complain(str(problem))
     try:
         pages.ensure()
+        if dev:
+            pages.ensure_peers()
     except (Stopped, subprocess.CalledProcessError) as problem:
         # Everything but the pages works without them, and `make run` tries again.
-        complain(f"The browser pages could not be built, going on without them. {problem}")
-        return 1 if dev else 0
+        complain(f"Going on without what npm would have brought, browser pages or peers for the tests. {problem}")
     return 0
 
 
