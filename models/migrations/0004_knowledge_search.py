@@ -25,6 +25,14 @@ CREATE TABLE chunk_vectors (
 )
 """
 
+# Compiling a search takes many times as long as running it. Where this role may not say so, the operator has to.
+_NO_COMPILING = """
+DO $$ BEGIN
+    EXECUTE format('ALTER DATABASE %I SET jit = off', current_database());
+EXCEPTION WHEN insufficient_privilege THEN NULL;
+END $$
+"""
+
 # As pgqueuer 1.6.0 installs it. Its own command would do it outside of our migrations.
 _JOBS = """
 CREATE TYPE pgqueuer_status AS ENUM ('queued', 'picked', 'successful', 'exception', 'canceled', 'deleted', 'failed');
@@ -207,4 +215,5 @@ class Migration(migrations.Migration):
             "DROP INDEX recovery_requests_pending",
         ),
         ops.RunSQL(_JOBS, _NO_JOBS),
+        ops.RunSQL(_NO_COMPILING, "SELECT"),
     ]
