@@ -52,10 +52,11 @@ class Ending:
 
 
 async def end(turn: models.Turn, ending: Ending) -> TurnOutcome | None:
-    """Nothing when the turn has been ended already, or its conversation deleted: then nothing is written either."""
+    """Nothing when the turn has been ended already, or its conversation deleted: then only what it cost is written."""
     async with transaction(), connection() as bare:
         closed = await _close_turn(bare, turn, ending)
         if closed is None:
+            await _bill_deleted(turn, ending)
             return None
         answer = _answer(turn, ending)
         if answer is not None:
@@ -230,6 +231,35 @@ async def _settle(
     )
     assert record is not None, "the conversation is locked since the turn was closed"
     return row_of(models.Conversation, record)
+
+
+async def _bill_deleted(turn: models.Turn, ending: Ending) -> None:
+    """The conversation is gone and the turn with it; what the model was asked is paid for all the same."""
+    if await models.Turn.exists(id=turn.id):
+        return
+    model = await models.Model.get_or_none(id=turn.model_id) or models.Model(vendor="unknown")
+    used = ending.usage or _estimate(ending, "")
+    await models.UsageRecord.get_or_create(
+        turn_id=turn.id,
+        defaults={
+            "workspace_id": turn.workspace_id,
+            "api_key_id": turn.api_key_id,
+            "external_user": turn.external_user,
+            "provider_name": turn.provider_name,
+            "model_name": turn.model_name,
+            "vendor": model.vendor,
+            "action": turn.action,
+            "input_tokens": used.input_tokens,
+            "output_tokens": used.output_tokens,
+            "cached_tokens": used.cached_tokens,
+            "estimated": used.estimated,
+            "cost": usage.cost_of(used, model),
+            "input_price": model.input_price,
+            "output_price": model.output_price,
+            "success": not ending.status.is_failure,
+            "error_code": ending.error_code,
+        },
+    )
 
 
 def _estimate(ending: Ending, question: str) -> Usage:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
+import models
 from domain.keys import REVOKED, Keys
 from domain.notifications import Listener
 from domain.turns import ending
@@ -64,7 +65,8 @@ class Housekeeping:
         ours = {row["id"]: row["cancel_requested_at"] for row in rows}
         for id in ids:
             if id not in ours and (run := self._turns.running.get(id)) is not None:
-                run.lose()
+                # Ended by another process, or deleted: ending it here only stops the model.
+                run.stop(models.TurnStatus.INTERRUPTED)
             elif ours.get(id) is not None:
                 self._turns.cancel_here(id)
 

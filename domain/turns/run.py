@@ -61,7 +61,6 @@ class Run:
         self._first_token_at: datetime | None = None
         self._stopping: models.TurnStatus | None = None
         self._asking = self._asked = False
-        self._lost = False
         self._began = time.perf_counter()
         self.live.append(TurnStarted(self.live.facts, 1, time.time()))
         self.task = asyncio.create_task(self._run(), name=f"turn {begun.turn.id}")
@@ -74,11 +73,6 @@ class Run:
         # Not before the task has taken its first step, nor while it writes the end: neither may be torn.
         if self._asking:
             self.task.cancel()
-
-    def lose(self) -> None:
-        """Another process has ended this turn: stop, and write nothing."""
-        self._lost = True
-        self.stop(models.TurnStatus.INTERRUPTED)
 
     async def _run(self) -> TurnOutcome:
         try:
@@ -181,21 +175,19 @@ class Run:
             self.error = Unavailable("The server stopped before the answer was complete")
         last = last_type(status)(self.live.facts, self.live.last_sequence + 1, time.time())
         response_ms = round((time.perf_counter() - self._began) * 1000, 1)
-        outcome = None
-        if not self._lost:
-            outcome = await self._write(
-                ending.Ending(
-                    status,
-                    ending.parts_of(self._said),
-                    self._usage if self._asked else Usage(0, 0),
-                    last,
-                    self.live.unsaved(),
-                    self.error.code if self.error else None,
-                    _sentence(self.error) if self.error else None,
-                    self._first_token_at,
-                    response_ms,
-                )
+        outcome = await self._write(
+            ending.Ending(
+                status,
+                ending.parts_of(self._said),
+                self._usage if self._asked else Usage(0, 0),
+                last,
+                self.live.unsaved(),
+                self.error.code if self.error else None,
+                _sentence(self.error) if self.error else None,
+                self._first_token_at,
+                response_ms,
             )
+        )
         if outcome is None:
             # Whoever ended it wrote the last event; readers here go on from what is saved.
             self.error = self.error or Conflict("The turn was ended elsewhere")

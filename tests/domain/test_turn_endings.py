@@ -141,6 +141,20 @@ async def test_deleting_a_conversation_while_its_turn_ends(process: MakeTalk, pr
         assert await models.Turn.all().count() == 0
 
 
+async def test_what_a_deleted_turn_cost_stays_on_record(process: MakeTalk, principal: Principal) -> None:
+    hold = Hold()
+    async with process(ScriptedProvider([Text("x"), hold, Usage(3, 5), End(EndReason.STOP)])) as here:
+        turn = await here.turns.start(principal, Ask("Hi"))
+        await hold.reached.wait()
+        [run] = here.turns.running.values()
+        await conversations.delete(principal, str(turn.conversation_id))
+        hold.release()
+        await run.task
+
+    used = await models.UsageRecord.get()
+    assert (used.turn_id, used.input_tokens, used.output_tokens) == (turn.id, 3, 5)
+
+
 async def test_a_deleted_turn_does_not_keep_others_from_being_saved(process: MakeTalk, principal: Principal) -> None:
     holds = [Hold(), Hold()]
     scripts: list[list[Step]] = [[Text("x"), hold] for hold in holds]
