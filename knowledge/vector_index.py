@@ -17,8 +17,8 @@ SMALLEST = 10_000
 # From here on waiting for the end of an import would make searches wait too long.
 _URGENT = 200_000
 
-# A graph that outgrows the memory it is built in takes many times as long. What a vector takes in it, beside its numbers
-# of two bytes, and how much is asked for at most.
+# A graph that outgrows the memory it is built in takes many times as long. What a vector takes in it, beside its
+# numbers of two bytes, and how much is asked for at most.
 _LINKS_BYTES, _MOST_MEGABYTES = 500, 4_000
 
 

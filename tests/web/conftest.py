@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 import uvicorn
 from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from app.asgi import create_app
 from app.postgres import Address
@@ -64,7 +65,7 @@ async def chromium() -> AsyncIterator[browser.Browser]:
 
 
 @contextlib.asynccontextmanager
-async def serving(app: Starlette) -> AsyncIterator[str]:
+async def serving(app: ASGIApp) -> AsyncIterator[str]:
     """The app behind a real server on a free port of loopback."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
