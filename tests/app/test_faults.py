@@ -85,6 +85,15 @@ async def test_a_provider_that_refuses_is_a_bad_gateway(palaver: Served) -> None
     assert (response.status_code, response.json()) == (502, {"detail": "AI provider error: Rate limit exceeded"})
 
 
+async def test_a_question_that_is_too_long_for_the_model_is_the_providers_refusal(palaver: Served) -> None:
+    palaver.upstream.will(Reply.context_too_long())
+
+    response = await palaver.client.post("/ai/chat", json={"message": "Hi"})
+
+    assert response.status_code == 502
+    assert response.json()["detail"].startswith("AI provider error: This model's maximum context length")
+
+
 async def test_a_provider_that_hangs_up_ends_the_stream_with_an_error(palaver: Served) -> None:
     palaver.upstream.will(Reply("Once upon", Cut()))
 

@@ -38,7 +38,9 @@ def refuse(failure: Failure) -> Refusal:
     kind, detail = _told(failure)
     if kind in ("Conversation error", "Failed to load documents"):
         return Refusal(400, {"detail": f"{kind}: {detail}"})
-    return Refusal(failure.status, {"detail": f"{kind}: {detail}" if kind else detail})
+    # Whatever a provider has against a request, it is the provider that failed.
+    status = 502 if failure.code in _PROVIDER_CODES else failure.status
+    return Refusal(status, {"detail": f"{kind}: {detail}" if kind else detail})
 
 
 def stream_error(failure: Failure) -> tuple[Frame, ...]:
