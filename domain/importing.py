@@ -152,9 +152,10 @@ async def files_of(wanted: Folder, roots: Sequence[Path]) -> list[Path]:
 
 
 def _files_of(wanted: Folder, roots: Sequence[Path]) -> list[Path]:
-    path = _allowed(Path(wanted.path).expanduser(), roots)
-    if path is None or not path.exists():
-        # The same answer: what is outside is nobody's business, not even whether it is there.
+    # A relative path is one from a root: where the server was started is nobody's business.
+    path = next((found for root in roots if (found := _allowed(root / wanted.path, roots))), None)
+    if path is None:
+        # The same answer for what is outside, whether it is there or not.
         raise NotFound("path", wanted.path)
     if path.is_file():
         return [path]
@@ -168,10 +169,10 @@ def _files_of(wanted: Folder, roots: Sequence[Path]) -> list[Path]:
 
 
 def _allowed(path: Path, roots: Sequence[Path]) -> Path | None:
-    """Where it really is, if that is below a root: links lead nowhere else."""
+    """Where it really is, if it is there and below a root: links lead nowhere else."""
     try:
-        real = path.resolve(strict=False)
-    except (OSError, RuntimeError, ValueError):  # A circle of links, or no path at all.
+        real = path.resolve(strict=True)
+    except (OSError, RuntimeError, ValueError):  # Not there, too long, a circle of links, or no path at all.
         return None
     return real if any(real.is_relative_to(root.resolve()) for root in roots) else None
 
