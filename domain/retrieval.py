@@ -182,8 +182,8 @@ class Retrieval:
             principal.workspace_id,
             wanted.terms,
             tuple([await self._space(row, wanted.terms, group) for row, group in await _by_embedder(scope)]),
-            # A document that is found several times takes one place.
-            limit=min(wanted.top * 4, 4 * MOST_RESULTS) if wanted.per_document else wanted.top,
+            limit=wanted.top,
+            is_distinct=wanted.per_document,
             min_score=wanted.min_score,
             by_meaning=wanted.method is not SearchMethod.WORDS,
             by_words=wanted.method is not SearchMethod.MEANING,
@@ -269,12 +269,6 @@ def _ids(texts: Sequence[str] | None) -> tuple[UUID, ...] | None:
 
 def _hits(rows: Sequence[asyncpg.Record], wanted: Search) -> list[Hit]:
     hits = [Hit(chunk_from(row), row["score"], float(row["relevance"]), 0, row["category_id"]) for row in rows]
-    if wanted.per_document:
-        best: dict[UUID, Hit] = {}
-        for hit in hits:
-            best.setdefault(hit.chunk.document.id, hit)
-        hits = list(best.values())
-    hits = hits[: wanted.top]
     if wanted.order is SearchOrder.SCORE:
         hits.sort(key=lambda hit: -hit.score)
     return [replace(hit, rank=place) for place, hit in enumerate(hits, 1)]

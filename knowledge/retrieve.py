@@ -46,6 +46,8 @@ class Query:
     terms: tuple[str, ...]
     spaces: tuple[Space, ...]
     limit: int
+    # One chunk of each content, the best, instead of all that fit.
+    is_distinct: bool = False
     min_score: float = 0.0
     by_meaning: bool = True
     by_words: bool = True
@@ -77,7 +79,7 @@ def statement(query: Query) -> tuple[str, list[object]]:
     sieve = _sieve(query, arguments)
     terms = arguments.add(list(query.terms), "text[]")
     spaces = [_asked(place, space, arguments) for place, space in enumerate(query.spaces)]
-    candidates = arguments.add(max(50, 4 * query.limit), "int")
+    candidates = arguments.add(max(50, 4 * query.limit) * (4 if query.is_distinct else 1), "int")
     floor, limit = arguments.add(query.min_score, "float8"), arguments.add(query.limit, "int")
     meaning = _MEANING if query.by_meaning and query.by_words else float(query.by_meaning)
     halves = []
@@ -100,14 +102,15 @@ def statement(query: Query) -> tuple[str, list[object]]:
         -- A chunk counts by the term that it fits best.
         SELECT id, coalesce(max(fit), 0) AS fit FROM found GROUP BY id
     ), measured AS MATERIALIZED (
-        SELECT f.id, f.fit, (SELECT max({_score(spaces)}) FROM terms) AS score
+        SELECT f.id, v.content_id, f.fit, (SELECT max({_score(spaces)}) FROM terms) AS score
         FROM candidates f JOIN chunk_vectors v ON v.chunk_id = f.id AND ({" OR ".join(space.own for space in spaces)})
     ), scored AS (
-        SELECT id, score, {meaning} * coalesce(score / nullif(max(score) OVER (), 0), 0) + {1 - meaning} * fit
-               AS relevance
+        SELECT id, content_id, score,
+               {meaning} * coalesce(score / nullif(max(score) OVER (), 0), 0) + {1 - meaning} * fit AS relevance
         FROM measured
     ), best AS (
-        SELECT * FROM scored WHERE score >= {floor} ORDER BY relevance DESC, score DESC, id LIMIT {limit}
+        SELECT * FROM {_DISTINCT_SQL if query.is_distinct else "scored"} AS s
+        WHERE score >= {floor} ORDER BY relevance DESC, score DESC, id LIMIT {limit}
     )
     SELECT s.relevance, s.score, c.id, c.text, c.position, c.start_line, c.end_line, c.created_at,
            d.metadata || {CHUNK_METADATA_SQL} AS all_metadata, row_to_json(d)::text AS document, r.external_id,
@@ -121,6 +124,9 @@ def statement(query: Query) -> tuple[str, list[object]]:
     ORDER BY s.relevance DESC, s.score DESC, c.id
     """
     return sql, arguments.values
+
+
+_DISTINCT_SQL = "(SELECT DISTINCT ON (content_id) * FROM scored ORDER BY content_id, relevance DESC, score DESC, id)"
 
 
 class _Arguments:

@@ -91,8 +91,8 @@ async def test_one_result_per_document(ingestion: Ingestion, principal: Principa
     long = "\n\n".join(f"Paragraph {n} about sailing boats on the northern sea. " * 12 for n in range(10))
     await fill(ingestion, principal, NewDocument("boats", long), BREAD)
 
-    chunks = await retrieval.search(principal, Search(("sailing boats",), top=5))
-    documents = await retrieval.search(principal, Search(("sailing boats",), top=5, per_document=True))
+    chunks = await retrieval.search(principal, Search(("sailing boats",), top=2))
+    documents = await retrieval.search(principal, Search(("sailing boats",), top=2, per_document=True))
 
     assert names(chunks).count("boats") > 1
     assert names(documents) == ["boats", "bread"]
