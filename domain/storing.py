@@ -154,7 +154,7 @@ def _prepare(document: NewDocument) -> _Prepared:
     text = None if document.text is None else clean(document.text)
     if text is not None and not text.strip():
         raise Invalid("text", "must not be empty")
-    source = document.source.read_bytes() if isinstance(document.source, Path) else document.source
+    source = _loaded(document.source)
     counts = read.count(text) if text is not None else None
     return _Prepared(
         name=name,
@@ -171,6 +171,16 @@ def _prepare(document: NewDocument) -> _Prepared:
         tags=orjson.dumps(check_tags(document.tags)).decode(),
         metadata=_json(check_metadata(document.metadata)),
     )
+
+
+def _loaded(source: Path | bytes | None) -> bytes | None:
+    """Not even read when it is larger than what would be read of it later."""
+    if not isinstance(source, Path):
+        return source
+    most = read.Limits().file_bytes
+    if source.stat().st_size > most:
+        raise Invalid("file", f"must not be larger than {most / 1e6:,.0f} MB")
+    return source.read_bytes()
 
 
 def _digest(name: str, document: NewDocument, text: str | None, source: bytes | None) -> str:

@@ -10,6 +10,7 @@ from domain.importing import import_records
 from domain.ingestion import Ingestion
 from domain.storing import NewDocument, Outcome
 from errors import Invalid, NotFound
+from knowledge import read
 from models import IndexState
 from tests.knowing import fill, until_indexed
 
@@ -94,6 +95,15 @@ async def test_stores_nothing_in_a_deleted_collection(handbook: models.Collectio
 async def test_says_what_is_wrong(handbook: models.Collection, document: NewDocument, complaint: str) -> None:
     with pytest.raises(Invalid, match=complaint):
         await storing.upsert(handbook, document)
+
+
+async def test_a_file_that_is_too_large_is_not_even_read(handbook: models.Collection, tmp_path: Path) -> None:
+    path = tmp_path / "large.pdf"
+    with path.open("wb") as file:
+        file.truncate(read.Limits().file_bytes + 1)
+
+    with pytest.raises(Invalid, match="file must not be larger"):
+        await storing.add(handbook, NewDocument("large.pdf", source=path))
 
 
 async def test_leaves_out_what_postgres_cannot_keep(handbook: models.Collection) -> None:
