@@ -119,13 +119,16 @@ class Ingestion:
             sequence, last = 0, None
             while True:
                 changed.clear()
+                began = time.perf_counter()
                 counts, is_complete = await _state(collection.id)
+                took = time.perf_counter() - began
                 if (counts, is_complete) != last:
                     sequence, last = sequence + 1, (counts, is_complete)
                     yield IngestionProgress(collection.id, sequence, datetime.now(UTC), counts, is_complete)
                 if is_complete:
                     return
-                await asyncio.sleep(_PAUSE_SECONDS)
+                # Counting a million documents takes a while, and watching is not to take more than a part of the work.
+                await asyncio.sleep(max(_PAUSE_SECONDS, 4 * took))
                 try:
                     await asyncio.wait_for(changed.wait(), _LOOK_SECONDS)
                 except TimeoutError:
