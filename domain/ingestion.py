@@ -11,7 +11,7 @@ from pathlib import Path
 from uuid import UUID
 
 import models
-from domain import collections, importing, rebuilding, sync
+from domain import collections, importing, rebuilding, sync_records
 from domain.collections import IndexCounts
 from domain.embedders import Embedders
 from domain.identity import Principal
@@ -103,7 +103,7 @@ class Ingestion:
     async def _keep_forgetting(self) -> None:
         while True:
             try:
-                await sync.evict_older_than(self.options.sync_cache_days)
+                await sync_records.evict_older_than(self.options.sync_cache_days)
             except database.Unreachable as exc:
                 _logger.warning("old records wait for the database: %s", exc)
             except Exception:  # One bad round must not end the rounds.

@@ -3,7 +3,7 @@
 import asyncio
 
 import models
-from domain import sync
+from domain import sync_records
 from domain.embedders import Embedders
 from domain.storing import NewDocument, store
 from knowledge import index
@@ -36,14 +36,20 @@ async def _rebuild_some(
     embedders: Embedders,
 ) -> None:
     texts = await asyncio.to_thread(
-        lambda: [sync.render(category.columns, record.payload or {"id": record.external_id}) for record in records]
+        lambda: [
+            sync_records.render(category.columns, record.payload or {"id": record.external_id}) for record in records
+        ]
     )
     documents = [
-        NewDocument(name=record.external_id, text=text, media_type=sync.MEDIA_TYPE)
+        NewDocument(name=record.external_id, text=text, media_type=sync_records.MEDIA_TYPE)
         for record, text in zip(records, texts, strict=True)
     ]
     stored = await store(collection, documents)
     same = [each.document_id for each in stored if not each.is_queued]
     for batch in await index.claim_indexed(same):
         await index.index(batch, embedders.named(batch.embedder_name), anew=True)
-    await sync.measure(records, texts)
+    await sync_records.measure(records, texts)
+
+
+def _rendered(category: models.SyncCategory, records: list[models.SyncRecord]) -> list[str]:
+    return [sync_records.render(category.columns, record.payload or {"id": record.external_id}) for record in records]

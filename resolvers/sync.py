@@ -8,6 +8,7 @@ from strawberry import UNSET
 
 import models
 from domain import sync as rules
+from domain import sync_records
 from domain.sync import CategoryTotals, SyncSourceStatus
 from models import RecoveryStatus
 from resolvers.context import Info
@@ -206,7 +207,7 @@ async def push_sync_records(
     info: Info, input: Annotated[PushSyncRecordsInput, strawberry.argument(description="The records.")]
 ) -> PushSyncRecordsPayload:
     category = await rules.find_category(info.context.principal, input.source_id, input.category)
-    done = await rules.push(category, input.records)
+    done = await sync_records.push(category, input.records)
     return PushSyncRecordsPayload(category, done.stored, done.skipped)
 
 
@@ -214,7 +215,7 @@ async def delete_sync_record(
     info: Info, input: Annotated[SyncRecordInput, strawberry.argument(description="Which one.")]
 ) -> SyncRecordPayload:
     category = await rules.find_category(info.context.principal, input.source_id, input.category)
-    await rules.delete_record(category, input.external_id)
+    await sync_records.delete(category, input.external_id)
     return SyncRecordPayload(category, input.external_id)
 
 
@@ -222,7 +223,7 @@ async def evict_sync_record(
     info: Info, input: Annotated[SyncRecordInput, strawberry.argument(description="Which one.")]
 ) -> SyncRecordPayload:
     category = await rules.find_category(info.context.principal, input.source_id, input.category)
-    await rules.evict_record(category, input.external_id)
+    await sync_records.evict(category, input.external_id)
     return SyncRecordPayload(category, input.external_id)
 
 
@@ -230,7 +231,7 @@ async def rebuild_sync_category(
     info: Info, input: Annotated[SyncCategoryInput, strawberry.argument(description="Which one.")]
 ) -> RebuildSyncCategoryPayload:
     category = await rules.find_category(info.context.principal, input.source_id, input.category)
-    return RebuildSyncCategoryPayload(category, await rules.rebuild(category))
+    return RebuildSyncCategoryPayload(category, await sync_records.rebuild(category))
 
 
 async def fulfill_recovery_request(
@@ -278,7 +279,7 @@ async def records(
 async def record_payload(root: strawberry.Parent[models.SyncRecord], info: Info) -> Any:
     """Asking for a record that is not here any more asks its source for it."""
     if root.payload is None:
-        await rules.request_recovery(root.workspace_id, root.category_id, [root.external_id])
+        await sync_records.request_recovery(root.workspace_id, root.category_id, [root.external_id])
     return root.payload
 
 

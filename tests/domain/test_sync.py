@@ -4,7 +4,7 @@ from typing import Any  # Records are open.
 import pytest
 
 import models
-from domain import collections, keys, sync
+from domain import collections, keys, sync, sync_records
 from domain.identity import SCOPES, KeyKind, Principal, PrincipalKind
 from domain.ingestion import Ingestion
 from domain.retrieval import Retrieval, Search
@@ -61,9 +61,9 @@ async def test_a_source_has_one_key(principal: Principal) -> None:
 
 
 async def test_counts_what_was_pushed_and_skips_what_is_known(products: models.SyncCategory) -> None:
-    first = await sync.push(products, [WIDGET, GADGET])
-    second = await sync.push(products, [WIDGET, GADGET])
-    third = await sync.push(products, [WIDGET | {"price": 13}, WIDGET | {"price": 14}, GADGET])
+    first = await sync_records.push(products, [WIDGET, GADGET])
+    second = await sync_records.push(products, [WIDGET, GADGET])
+    third = await sync_records.push(products, [WIDGET | {"price": 13}, WIDGET | {"price": 14}, GADGET])
 
     assert [(each.stored, each.skipped) for each in (first, second, third)] == [(2, 0), (0, 2), (1, 2)]
     text_lengths = len("name: Blue widget\nprice: 14") + len("name: Red gadget\nprice: 3")
@@ -73,7 +73,7 @@ async def test_counts_what_was_pushed_and_skips_what_is_known(products: models.S
 async def test_finds_records_by_their_columns(
     ingestion: Ingestion, principal: Principal, retrieval: Retrieval, products: models.SyncCategory
 ) -> None:
-    await sync.push(products, [WIDGET, GADGET])
+    await sync_records.push(products, [WIDGET, GADGET])
     await indexed(ingestion, principal, products)
 
     found = await retrieval.search(principal, Search(("red gadget",), top=1))
@@ -84,7 +84,7 @@ async def test_finds_records_by_their_columns(
 
 
 async def test_a_long_record_makes_several_shards(products: models.SyncCategory) -> None:
-    await sync.push(products, [{"id": "long", "name": "A sentence of some words. " * 60}])
+    await sync_records.push(products, [{"id": "long", "name": "A sentence of some words. " * 60}])
 
     [totals] = await sync.totals([products.id])
     assert totals.shards >= 4
@@ -95,7 +95,7 @@ async def test_a_long_record_makes_several_shards(products: models.SyncCategory)
 )
 async def test_stores_nothing_when_something_is_wrong(products: models.SyncCategory, records: Any) -> None:
     with pytest.raises(Invalid):
-        await sync.push(products, [WIDGET, *records] if isinstance(records, list) and records else records)
+        await sync_records.push(products, [WIDGET, *records] if isinstance(records, list) and records else records)
 
     assert await models.SyncRecord.all().count() == 0
 
@@ -103,23 +103,23 @@ async def test_stores_nothing_when_something_is_wrong(products: models.SyncCateg
 async def test_a_deleted_record_is_gone_at_once(
     ingestion: Ingestion, principal: Principal, retrieval: Retrieval, products: models.SyncCategory
 ) -> None:
-    await sync.push(products, [WIDGET, GADGET])
+    await sync_records.push(products, [WIDGET, GADGET])
     await indexed(ingestion, principal, products)
 
-    await sync.delete_record(products, "2")
+    await sync_records.delete(products, "2")
 
     found = await retrieval.search(principal, Search(("gadget",)))
     assert [hit.chunk.external_id for hit in found.hits] == ["sku-1"]
     with pytest.raises(NotFound):
-        await sync.delete_record(products, "2")
+        await sync_records.delete(products, "2")
 
 
 async def test_a_rebuild_asks_for_what_is_gone(products: models.SyncCategory, shop: Principal) -> None:
-    await sync.push(products, [WIDGET, GADGET])
-    await sync.evict_record(products, "2")
+    await sync_records.push(products, [WIDGET, GADGET])
+    await sync_records.evict(products, "2")
 
-    assert await sync.rebuild(products) == 1
-    assert await sync.rebuild(products) == 1
+    assert await sync_records.rebuild(products) == 1
+    assert await sync_records.rebuild(products) == 1
 
     [request] = await models.RecoveryRequest.all()
     assert (request.external_id, request.reason, request.status) == (
@@ -130,11 +130,11 @@ async def test_a_rebuild_asks_for_what_is_gone(products: models.SyncCategory, sh
 
 
 async def test_old_records_are_asked_for_when_they_are_read(products: models.SyncCategory) -> None:
-    await sync.push(products, [WIDGET, GADGET])
+    await sync_records.push(products, [WIDGET, GADGET])
     await models.SyncRecord.filter(external_id="2").update(updated_at=datetime.now(UTC) - timedelta(days=100))
 
-    await sync.evict_older_than(days=90)
-    await sync.request_recovery(products.workspace_id, products.id, ["2"])
+    await sync_records.evict_older_than(days=90)
+    await sync_records.request_recovery(products.workspace_id, products.id, ["2"])
 
     assert [record.external_id for record in await models.SyncRecord.filter(payload=None)] == ["2"]
     [request] = await models.RecoveryRequest.all()
@@ -142,12 +142,12 @@ async def test_old_records_are_asked_for_when_they_are_read(products: models.Syn
 
 
 async def test_a_record_that_is_pushed_again_is_kept(products: models.SyncCategory, shop: Principal) -> None:
-    await sync.push(products, [WIDGET, GADGET])
-    await sync.evict_record(products, "2")
-    await sync.rebuild(products)
+    await sync_records.push(products, [WIDGET, GADGET])
+    await sync_records.evict(products, "2")
+    await sync_records.rebuild(products)
     [request] = await models.RecoveryRequest.all()
 
-    pushed = await sync.push(products, [GADGET])
+    pushed = await sync_records.push(products, [GADGET])
     fulfilled = await sync.fulfill(shop, None, str(request.id))
     again = await sync.fulfill(shop, None, str(request.id))
 
@@ -157,9 +157,9 @@ async def test_a_record_that_is_pushed_again_is_kept(products: models.SyncCatego
 
 
 async def test_a_record_that_does_not_come_again_is_dropped(products: models.SyncCategory, shop: Principal) -> None:
-    await sync.push(products, [WIDGET, GADGET])
-    await sync.evict_record(products, "2")
-    await sync.rebuild(products)
+    await sync_records.push(products, [WIDGET, GADGET])
+    await sync_records.evict(products, "2")
+    await sync_records.rebuild(products)
     [request] = await models.RecoveryRequest.all()
 
     await sync.fulfill(shop, None, str(request.id))
@@ -170,7 +170,7 @@ async def test_a_record_that_does_not_come_again_is_dropped(products: models.Syn
 async def test_other_columns_are_rendered_anew(
     ingestion: Ingestion, principal: Principal, retrieval: Retrieval, products: models.SyncCategory, shop: Principal
 ) -> None:
-    await sync.push(products, [WIDGET])
+    await sync_records.push(products, [WIDGET])
     await indexed(ingestion, principal, products)
 
     changed, was_created = await sync.register_category(
@@ -187,7 +187,7 @@ async def test_other_columns_are_rendered_anew(
 async def test_a_rebuild_makes_every_chunk_anew(
     ingestion: Ingestion, principal: Principal, products: models.SyncCategory
 ) -> None:
-    await sync.push(products, [WIDGET, GADGET])
+    await sync_records.push(products, [WIDGET, GADGET])
     await indexed(ingestion, principal, products)
     before = {chunk.id for chunk in await models.Chunk.all()}
 
@@ -201,8 +201,8 @@ async def test_a_rebuild_makes_every_chunk_anew(
 async def test_many_records_twice(products: models.SyncCategory) -> None:
     records = [{"id": n, "name": f"Thing {n}", "price": n} for n in range(5_000)]
 
-    first = await sync.push(products, records)
-    second = await sync.push(products, records)
+    first = await sync_records.push(products, records)
+    second = await sync_records.push(products, records)
 
     assert (first.stored, first.skipped) == (5_000, 0)
     assert (second.stored, second.skipped) == (0, 5_000)
@@ -211,7 +211,7 @@ async def test_many_records_twice(products: models.SyncCategory) -> None:
 async def test_a_deleted_source_leaves_nothing(
     ingestion: Ingestion, principal: Principal, retrieval: Retrieval, products: models.SyncCategory
 ) -> None:
-    await sync.push(products, [WIDGET])
+    await sync_records.push(products, [WIDGET])
     await indexed(ingestion, principal, products)
 
     await sync.delete_source(principal, str(products.source_id))

@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 
 import models
-from domain import collections, storing, sync
+from domain import collections, storing, sync, sync_records
 from domain.identity import SCOPES, Principal, PrincipalKind
 from domain.ingestion import Ingestion
 from domain.storing import NewDocument
@@ -155,8 +155,8 @@ async def somebodys(ingestion: Ingestion, principal: Principal) -> dict[str, str
     document = await models.KnowledgeDocument.get(collection_id=collection.id)
     source, _, _ = await sync.create_source(principal, "shop")
     category, _ = await sync.register_category(principal, str(source.id), "products", display_name=None, columns=None)
-    await sync.push(category, [{"id": "1", "name": "One"}])
-    await sync.request_recovery(category.workspace_id, category.id, ["1"])
+    await sync_records.push(category, [{"id": "1", "name": "One"}])
+    await sync_records.request_recovery(category.workspace_id, category.id, ["1"])
     request = await models.RecoveryRequest.get()
     ids = {"collection": collection.id, "document": document.id, "source": source.id, "category": category.id}
     return {name: str(id) for name, id in ids.items()} | {"request": str(request.id), "name": collection.name}
