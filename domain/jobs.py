@@ -10,7 +10,7 @@ from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
 from pgqueuer.adapters.persistence.qb import QueryBuilderEnvironment, QueryQueueBuilder
 from pgqueuer.adapters.persistence.queries import Queries
 from pgqueuer.core.qm import QueueManager
-from pgqueuer.domain.errors import RetryRequested
+from pgqueuer.domain.errors import FailingListenerError, RetryRequested
 from pgqueuer.domain.models import Job
 from pgqueuer.domain.settings import DBSettings
 from pgqueuer.domain.types import Channel
@@ -35,6 +35,8 @@ _SETTINGS = DBSettings(
     schedules_table="pgqueuer_schedules",
 )
 
+# What the queue sees of a database that has gone: it uses its connection bare.
+_AWAY = (database.Unreachable, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, FailingListenerError, OSError)
 _RETRY_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 60
 # How long the last words to the queue may take when the process ends.
@@ -107,7 +109,7 @@ class Jobs:
         while not self._closing:
             try:
                 await self._run()
-            except database.Unreachable as exc:
+            except _AWAY as exc:
                 _logger.warning("jobs wait for the database: %s", exc)
             except Exception:  # A queue that has fallen over is set up again.
                 _logger.exception("the job queue failed")
