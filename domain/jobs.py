@@ -36,7 +36,14 @@ _SETTINGS = DBSettings(
 )
 
 # What the queue sees of a database that has gone: it uses its connection bare.
-_AWAY = (database.Unreachable, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, FailingListenerError, OSError)
+_AWAY = (
+    database.Unreachable,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    FailingListenerError,
+    OSError,
+)
 _RETRY_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 60
 # How long the last words to the queue may take when the process ends.
