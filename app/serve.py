@@ -1,6 +1,7 @@
 """`palaver serve`: everything around the web processes, from the database to the last line on the screen."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -164,6 +165,9 @@ async def _serve_here(
     from app.asgi import create_app  # Compiles every endpoint; no other command waits for that.
 
     app = create_app(settings, surroundings)
+    # What stands until the end need not be looked through again and again: it would hold up every request that waits.
+    gc.collect()
+    gc.freeze()
     server = _Server(uvicorn_config(app, settings), app)
     started = asyncio.create_task(_announce(server, settings, listener, began)) if began is not None else None
     await server.serve(sockets=[listener])

@@ -34,6 +34,7 @@ SETTINGS: Mapping[str, str] = {
     "timezone": "UTC",
 }
 _LARGEST_LOG_BYTES = 8 * 2**20
+_LAUNCH_PAUSES_SECONDS = (0.1, 0.3, 0.6, 1, 2, 3, 0)
 
 
 class EmbeddedPostgres:
@@ -190,7 +191,7 @@ class EmbeddedPostgres:
 
     async def _launch(self, address: Address) -> Process:
         """Start the server and wait until it accepts connections."""
-        for pause_seconds in (0.1, 0.3, 0.6, 0):
+        for pause_seconds in _LAUNCH_PAUSES_SECONDS:
             process = await self._spawn(address)
             try:
                 if await self._became_ready(process):
@@ -198,7 +199,7 @@ class EmbeddedPostgres:
             except BaseException:
                 await server.end(process)
                 raise
-            # The children of a killed server hold its shared memory for a moment longer.
+            # The children of a killed server hold its shared memory for a moment longer, on a busy machine for seconds.
             await asyncio.sleep(pause_seconds)
         last_lines = self._log.read_text(errors="replace").splitlines()[-8:]
         raise PostgresFailed(f"Postgres does not start. The end of {self._log}:\n" + "\n".join(last_lines))
