@@ -102,7 +102,7 @@ def checked(text: str, limits: Limits) -> bytes:
 
 @pytest.mark.parametrize("text", BOMBS.values(), ids=BOMBS.keys())
 def test_no_document_takes_long(text: str) -> None:
-    # Far below a quarter of a second on a machine of its own; `bench.execution` prints it. Here it only must not explode.
+    # Far below a quarter of a second, as `bench.execution` prints; a busy machine is allowed to be slow.
     assert seconds(lambda: checked(text, Limits())) < 1
     assert len(checked(text, Limits())) < 20_000
 
