@@ -33,6 +33,12 @@ class Kind(IntEnum):
     SYNC_CATEGORY = 0x017
     SYNC_RECORD = 0x018
     RECOVERY_REQUEST = 0x019
+    GATEWAY = 0x020
+    SKILL = 0x021
+    MEMORY = 0x022
+    MODEL_ROUTE = 0x023
+    MODEL_ROUTE_TARGET = 0x024
+    BUDGET = 0x025
 
 
 _lock = threading.Lock()
@@ -139,3 +145,27 @@ def sync_record_id() -> UUID:
 
 def recovery_request_id() -> UUID:
     return new_id(Kind.RECOVERY_REQUEST)
+
+
+def gateway_id() -> UUID:
+    return new_id(Kind.GATEWAY)
+
+
+def skill_id() -> UUID:
+    return new_id(Kind.SKILL)
+
+
+def memory_id() -> UUID:
+    return new_id(Kind.MEMORY)
+
+
+def model_route_id() -> UUID:
+    return new_id(Kind.MODEL_ROUTE)
+
+
+def model_route_target_id() -> UUID:
+    return new_id(Kind.MODEL_ROUTE_TARGET)
+
+
+def budget_id() -> UUID:
+    return new_id(Kind.BUDGET)

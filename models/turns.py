@@ -104,6 +104,11 @@ class UsageRecord(Row):
     # What a million tokens cost when it was billed; null when nobody knew.
     input_price = fields.DecimalField(max_digits=18, decimal_places=6, null=True)
     output_price = fields.DecimalField(max_digits=18, decimal_places=6, null=True)
+    cached_price = fields.DecimalField(max_digits=18, decimal_places=6, null=True)
+    # Which gateway was asked; not a foreign key, as usage outlives it.
+    gateway_id = fields.UUIDField(null=True)
+    # What else was paid for to make this answer (choosing a model, rewriting a question, a search): part of the sums.
+    items: fields.Field[list[dict[str, object]]] = fields.JSONField(default=list)
     success = fields.BooleanField()
     error_code = optional_text()
     created_at = fields.DatetimeField(auto_now_add=True)

@@ -12,6 +12,12 @@ __all__ = ["ApiKey", "Workspace"]
 class Workspace(Row):
     id = fields.UUIDField(primary_key=True, default=ids.workspace_id)
     name = fields.TextField()
+    # Whether what is said to models through the gateway is kept.
+    allows_logging = fields.BooleanField(default=True)
+    # Whether broken JSON is repaired although nobody asked for it to be.
+    heals_json = fields.BooleanField(default=False)
+    # What outgoing calls are signed with, sealed. Whoever receives them knows it, and it is replaced when told too far.
+    salt = optional_text()
     created_at = fields.DatetimeField(auto_now_add=True)
 
     class Meta:
@@ -29,6 +35,10 @@ class ApiKey(Row):
     digest = fields.CharField(max_length=64, unique=True)
     allowed_domains: fields.Field[list[str]] = fields.JSONField(default=list)
     source = optional_text()
+    # What this key may do at most; null is without a limit of its own.
+    requests_per_minute = fields.IntField(null=True)
+    tokens_per_minute = fields.IntField(null=True)
+    calls_at_once = fields.IntField(null=True)
     created_at = fields.DatetimeField(auto_now_add=True)
     expires_at = fields.DatetimeField(null=True)
     last_used_at = fields.DatetimeField(null=True)

@@ -18,6 +18,7 @@ from graphql import (
     GraphQLInputType,
     GraphQLScalarType,
     Undefined,
+    get_named_type,
     is_list_type,
     is_non_null_type,
 )
@@ -57,7 +58,8 @@ def text_reader(type_: GraphQLInputType, spell: Spell) -> Reader:
     if is_non_null_type(type_):
         return text_reader(type_.of_type, spell)
     if is_list_type(type_):
-        return _with_all_alike(_texts_of(text_reader(type_.of_type, spell)), type_.of_type, spell)
+        read = _texts_of(text_reader(type_.of_type, spell), nothing_is_none=_is_text(type_.of_type))
+        return _with_all_alike(read, type_.of_type, spell)
     match type_:
         case GraphQLEnumType():
             return _word_of(type_, spell)
@@ -99,14 +101,20 @@ def _list_of(inner: Reader) -> Reader:
     return read
 
 
-def _texts_of(inner: Reader) -> Reader:
+def _texts_of(inner: Reader, *, nothing_is_none: bool) -> Reader:
+    """An empty text stands for no items where an item may be any text; elsewhere it is one that is wrong."""
+
     def read(value: Any, name: str) -> Any:
         texts = value if isinstance(value, list) else [value]
         if len(texts) == 1 and isinstance(texts[0], str):
-            texts = [text.strip() for text in texts[0].split(",")] if texts[0] else []
+            texts = [text.strip() for text in texts[0].split(",")] if texts[0] or not nothing_is_none else []
         return [inner(text, name) for text in texts]
 
     return read
+
+
+def _is_text(item_type: GraphQLInputType) -> bool:
+    return get_named_type(item_type).name in ("String", "ID")
 
 
 def _with_all_alike(read: Reader, item_type: GraphQLInputType, spell: Spell) -> Reader:

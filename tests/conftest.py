@@ -11,6 +11,7 @@ from uuid import uuid4
 import asyncpg
 import numpy as np
 import pytest
+from hypothesis import settings as generation
 
 import models
 from app.postgres import Address
@@ -33,6 +34,10 @@ from models.database import Database, migrate
 from tests.postgres import running_postgres
 from tests.serving import Served, serving
 from tests.upstream import Upstream
+
+# The same examples each time: what fails for the first time was changed just now.
+generation.register_profile("steady", derandomize=True)
+generation.load_profile("steady")
 
 
 @pytest.fixture(scope="session")
