@@ -6,8 +6,9 @@ from enum import StrEnum
 from typing import Any  # Tool arguments and results are open JSON.
 
 import models
+from engine import chat
 
-__all__ = ["AgentSpec", "Knowledge", "QueryStrategy", "Sampling", "Tool"]
+__all__ = ["AgentSpec", "Knowledge", "QueryStrategy", "Sampling", "Tool", "ToolResult"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,15 @@ class Tool:
     name: str
     description: str
     parameters: Mapping[str, Any]
+    # A text or JSON for the model, or a `ToolResult` when there is more to it.
     run: Callable[[Mapping[str, Any]], Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    content: Any
+    # Pictures and sounds cannot stand in a tool's answer: they follow it as messages.
+    messages: tuple[chat.Message, ...] = ()
 
 
 class QueryStrategy(StrEnum):
