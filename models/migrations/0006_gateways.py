@@ -325,6 +325,15 @@ class Migration(migrations.Migration):
         ),
         ops.AlterField(model_name="Workspace", name="allows_logging", field=fields.BooleanField(default=True)),
         ops.AlterField(model_name="Workspace", name="heals_json", field=fields.BooleanField(default=False)),
+        # Rows that are written by statements of our own.
+        ops.RunSQL(
+            "ALTER TABLE workspaces ALTER allows_logging SET DEFAULT true, ALTER heals_json SET DEFAULT false",
+            "ALTER TABLE workspaces ALTER allows_logging DROP DEFAULT, ALTER heals_json DROP DEFAULT",
+        ),
+        ops.RunSQL(
+            "ALTER TABLE usage_records ALTER items SET DEFAULT '[]'",
+            "ALTER TABLE usage_records ALTER items DROP DEFAULT",
+        ),
         # One of each period for a workspace, and one for each of its keys.
         ops.RunSQL(
             "CREATE UNIQUE INDEX budgets_place ON budgets (workspace_id,"
