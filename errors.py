@@ -9,6 +9,8 @@ PlatformError
 ├── LimitReached        budget, quota or rate
 ├── Unavailable         we cannot do this now, and it is not your fault
 │   └── NotConfigured   the operator has to set something first
+├── SourceFailed        a server that a gateway is set to ask let us down
+├── ToolFailed          a tool could not do what the model asked of it; the model may do better
 └── ProviderFailed      a model vendor let us down; trying again may help
     ├── ProviderRefusedKey
     ├── ProviderRateLimited
@@ -104,6 +106,34 @@ class Unavailable(PlatformError):
 
 class NotConfigured(Unavailable):
     code = "not_configured"
+
+
+class SourceFailed(PlatformError):
+    """`source` says what was asked and where it is set, `reason` completes the sentence; never with a secret."""
+
+    code = "source_failed"
+
+    def __init__(self, source: str, reason: str) -> None:
+        self.source, self.reason = source, reason
+        super().__init__(f"{source} {reason}.")
+
+    @property
+    def facts(self) -> Mapping[str, object]:
+        return {"source": self.source}
+
+
+class ToolFailed(PlatformError):
+    """Told to the model that called the tool: `problem` completes the sentence."""
+
+    code = "tool_failed"
+
+    def __init__(self, tool: str, problem: str) -> None:
+        self.tool, self.problem = tool, problem
+        super().__init__(f"The tool {tool} {problem}.")
+
+    @property
+    def facts(self) -> Mapping[str, object]:
+        return {"tool": self.tool}
 
 
 class ProviderFailed(PlatformError):

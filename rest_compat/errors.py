@@ -20,6 +20,8 @@ STATUSES: Final[Mapping[str, int]] = {
     "limit_reached": 429,
     "internal": 500,
     "timeout": 504,
+    "source_failed": 502,
+    "tool_failed": 502,
     "provider_failed": 502,
     "provider_refused_key": 502,
     "provider_rate_limited": 502,
