@@ -3,14 +3,16 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn  # Events are open JSON.
 
+from graphql import get_nullable_type, is_list_type
+
 from execution import Result
 from execution.encoding import encode
 from rest_compat.dialect import Dialect, EventNames, EventStream, Frame
 from rest_compat.outcomes import EventFailed
 from rest_compat.selections import Event
-from rest_compat.shapes import TYPENAME, Fetch, Shaper, compiled, projecting
+from rest_compat.shapes import TYPENAME, Fetch, Shape, Shaper, compiled, projecting
 
-__all__ = ["Framer", "framed", "framer"]
+__all__ = ["Framer", "framed", "framer", "is_many"]
 
 # The frames of one result; none when the event says nothing in this dialect.
 Framer = Callable[[Result], bytes]
@@ -27,7 +29,10 @@ def framed(frame: Frame, style: EventStream) -> bytes:
 
 def framer(root: Fetch, events: Sequence[Event], dialect: Dialect, *, resumable: bool) -> Framer:
     style, key = dialect.events, root.key
-    write = _by_type(events, dialect) if events else _shaped(compiled(root.shape, dialect.spell), _writer(None, style))
+    plain = _writer(None, style)
+    if is_many(root.shape):
+        plain = _each(plain)
+    write = _by_type(events, dialect) if events else _shaped(compiled(root.shape, dialect.spell), plain)
 
     def frames(result: Result) -> bytes:
         assert result.data is not None
@@ -54,6 +59,21 @@ def _by_type(events: Sequence[Event], dialect: Dialect) -> _Writer:
         return b"".join([each(event, b"") for each in first]) + last(event, number)
 
     return write
+
+
+def is_many(shape: Shape) -> bool:
+    """Whether what the source gives at once are several events: a list that stands for the whole of it."""
+    return isinstance(shape, Fetch) and is_list_type(get_nullable_type(shape.type))
+
+
+def _each(write: _Writer) -> _Writer:
+    def write_all(events: Any, number: bytes) -> bytes:
+        if not events:
+            return b""
+        *first, last = events
+        return b"".join([write(event, b"") for event in first]) + write(last, number)
+
+    return write_all
 
 
 def _shaped(shaper: Shaper | None, write: _Writer) -> _Writer:

@@ -6,6 +6,7 @@ from typing import Any  # OpenAPI documents are open JSON.
 
 from rest_compat.compiler import Endpoint
 from rest_compat.dialect import Dialect, EventNames, Failure, Frame
+from rest_compat.frames import is_many
 from rest_compat.schemas import Schemas
 from rest_compat.shapes import Fetch, Members
 from rest_compat.vocabulary import Form
@@ -85,10 +86,16 @@ class Answers:
                 if not event.fails:
                     events += [self._event(event.name, self._schemas.of_shape(each)) for each in event.shapes.values()]
         else:
-            events.append(self._event(None, self._schemas.of_shape(endpoint.selected.shape)))
+            events.append(self._event(None, self._streamed(endpoint)))
         events += [self._frame(frame) for frame in (*style.closing, *style.closing_after_error)]
         events += [self._event(frame.name, {"type": "object"}) for frame in style.error(_ANY_FAILURE)]
         return [event for place, event in enumerate(events) if event not in events[:place]]
+
+    def _streamed(self, endpoint: Endpoint) -> Json:
+        root = endpoint.selected.shape
+        schema = self._schemas.of_shape(root)
+        several = isinstance(root, Fetch) and is_many(root.shape)
+        return schema.get("items", schema) if several else schema
 
     def _frame(self, frame: Frame) -> Json:
         if isinstance(frame.data, bytes):

@@ -307,6 +307,11 @@ class Mutation:
 
 
 @strawberry.type
+class Bundle:
+    items: list[JSON]
+
+
+@strawberry.type
 class Subscription:
     @strawberry.subscription
     async def reply(
@@ -368,6 +373,13 @@ class Subscription:
         """A provider's own bytes, pretty-printed as some do."""
         yield JSON(orjson.Fragment(b'{\n  "n": 1\n}'))
         yield JSON(orjson.Fragment(b'{"n":2}'))
+
+    @strawberry.subscription
+    async def bundles(self) -> AsyncGenerator[Bundle, None]:
+        """What came together."""
+        yield Bundle(items=[JSON(orjson.Fragment(b'{"n":1}')), JSON({"n": 2})])
+        yield Bundle(items=[])
+        yield Bundle(items=[JSON({"n": 3})])
 
     @strawberry.subscription
     async def skills(self, broken: bool = False) -> AsyncGenerator[Skill, None]:
