@@ -5,7 +5,7 @@ whether the connection at hand is still the right one.
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any  # Changes are of any column's type.
 from urllib.parse import urlsplit
@@ -61,11 +61,25 @@ class Providers:
         """The name by which the engine finds this provider; it is connected to if it was not, or has changed."""
         if row.from_environment:
             return row.name
-        name = str(row.id)
-        if self._connected.get(row.id) != row.revision:
-            self._engine.put(name, self._connection(row), called=row.name)
-            self._connected[row.id] = row.revision
-        self._connected.move_to_end(row.id)
+        return self._reach(row.id, row.revision, lambda: self._connection(row), row.name)
+
+    def reach_address(self, id: UUID, revision: int, base_url: str, credential: str | None, *, called: str) -> str:
+        """The same for an address that no provider's row has: somebody else's own, with a credential of its own."""
+        return self._reach(
+            id,
+            revision,
+            lambda: OpenAIProvider(
+                called, base_url, credential or "", connect_seconds=self._connect_seconds, guard=self._guard
+            ),
+            called,
+        )
+
+    def _reach(self, id: UUID, revision: int, connect: Callable[[], ChatProvider], called: str) -> str:
+        name = str(id)
+        if self._connected.get(id) != revision:
+            self._engine.put(name, connect(), called=called)
+            self._connected[id] = revision
+        self._connected.move_to_end(id)
         while len(self._connected) > self._keep:
             oldest, _ = self._connected.popitem(last=False)
             self._engine.remove(str(oldest))
