@@ -2,6 +2,7 @@
 
 PlatformError
 ├── Invalid             the request makes no sense
+│   └── ContextFull     more was said than the gateway lets through
 ├── Unauthenticated     we do not know who you are
 ├── Forbidden           we know, and no
 ├── NotFound            absent, or not yours: the same answer
@@ -45,6 +46,15 @@ class Invalid(PlatformError):
     @property
     def facts(self) -> Mapping[str, object]:
         return {"fields": [{"path": self.field, "message": self.problem}]}
+
+
+class ContextFull(Invalid):
+    """Told before any model is asked. The code is that of a model which says so itself."""
+
+    code = "context_too_long"
+
+    def __init__(self, tokens: int, most_tokens: int) -> None:
+        super().__init__("messages", f"have about {tokens:,} tokens, and this gateway takes {most_tokens:,}")
 
 
 class Unauthenticated(PlatformError):
