@@ -11,9 +11,23 @@ from domain.identity import Principal
 from engine.events import Usage
 from models.database import connection
 
-__all__ = ["ModelUse", "TimeRange", "UsageStatistics", "cost_of", "recent", "statistics"]
+__all__ = ["ModelUse", "TimeRange", "UsageItem", "UsageStatistics", "cost_of", "recent", "statistics"]
 
 _MILLION = Decimal(1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class UsageItem:
+    """One line of what a call cost: so many of something at a price."""
+
+    sku: str
+    description: str
+    quantity: int
+    unit_price: Decimal
+
+    @property
+    def amount(self) -> Decimal:
+        return self.quantity * self.unit_price
 
 
 @dataclass(frozen=True, slots=True)
