@@ -1,6 +1,6 @@
 """Database rows: columns and relations, no policy."""
 
-from models.budgets import Budget, BudgetHold, BudgetPeriod
+from models.budgets import Budget, BudgetHold, BudgetPeriod, KeyActivity
 from models.collections import (
     Chunk,
     Collection,
@@ -17,6 +17,7 @@ from models.ids import Kind, kind_of, new_id, parse_id
 from models.providers import Model, ModelRoute, ModelRouteTarget, Provider
 from models.sync import RecoveryReason, RecoveryRequest, RecoveryStatus, SyncCategory, SyncRecord, SyncSource
 from models.turns import Turn, TurnEvent, TurnStatus, UsageRecord
+from models.usage import UsageDay, UsageUserDay
 from models.workspaces import ApiKey, Workspace
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Embedder",
     "Gateway",
     "IndexState",
+    "KeyActivity",
     "Kind",
     "KnowledgeDocument",
     "Memory",
@@ -53,7 +55,9 @@ __all__ = [
     "Turn",
     "TurnEvent",
     "TurnStatus",
+    "UsageDay",
     "UsageRecord",
+    "UsageUserDay",
     "Workspace",
     "kind_of",
     "new_id",

@@ -7,7 +7,7 @@ from tortoise.models import Model as Row
 from models import ids
 from models.workspaces import ApiKey, Workspace
 
-__all__ = ["Budget", "BudgetHold", "BudgetPeriod"]
+__all__ = ["Budget", "BudgetHold", "BudgetPeriod", "KeyActivity"]
 
 
 class BudgetPeriod(StrEnum):
@@ -52,3 +52,21 @@ class BudgetHold(Row):
     class Meta:
         table = "budget_holds"
         unique_together = (("budget", "owner"),)
+
+
+# What one process did with a key that has a limit, in the last minute: told to the others, and worth nothing after it.
+class KeyActivity(Row):
+    id = fields.BigIntField(primary_key=True, generated=True)
+    # Not a foreign key: a key that is deleted is nobody's limit any more.
+    api_key_id = fields.UUIDField()
+    owner = fields.UUIDField()
+    # Since the epoch; the first number of each list is of this moment, the others are of those before it.
+    slot = fields.BigIntField()
+    requests: fields.Field[list[int]] = fields.JSONField(default=list)
+    tokens: fields.Field[list[int]] = fields.JSONField(default=list)
+    running = fields.IntField(default=0)
+    seen_at = fields.DatetimeField(auto_now_add=True)
+
+    class Meta:
+        table = "key_activity"
+        unique_together = (("api_key_id", "owner"),)

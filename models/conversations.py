@@ -34,6 +34,10 @@ class Conversation(Row):
     )
     model_id: UUID | None
     metadata: fields.Field[dict[str, object]] = fields.JSONField(default=dict)
+    # Of conversations that come through the gateway: whose key brought them, and the caller's own word for this one.
+    # Under the same word it is brought again, as it is by then.
+    api_key_id = fields.UUIDField(null=True)
+    idempotency_key = optional_text()
     # The last message of the branch that is being continued. No foreign key: it would make a circle of two tables.
     leaf_id = fields.UUIDField(null=True)
     message_count = fields.IntField(default=0)
