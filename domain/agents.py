@@ -7,6 +7,7 @@ from typing import Any  # Tool arguments and results are open JSON.
 
 import models
 from engine import chat
+from engine.targets import Target
 
 __all__ = ["AgentSpec", "Knowledge", "QueryStrategy", "Sampling", "Tool", "ToolResult"]
 
@@ -74,11 +75,17 @@ class AgentSpec:
     engine_name: str | None = None
     # A model that keeps calling tools is stopped here.
     max_rounds: int = 8
+    # Who else may answer, and in which order they are asked; nobody else when empty.
+    several: tuple[Target, ...] = ()
 
     @property
     def asked(self) -> str:
         """The provider, as the engine knows it."""
         return self.engine_name or self.provider_name
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        return self.several or (Target(self.asked, self.model.name, model_id=self.model.id),)
 
     @property
     def window_tokens(self) -> int:
