@@ -1,0 +1,200 @@
+"""Protocol functions: tools that are somebody's web addresses, called as the model calls them."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any  # Arguments are open JSON.
+from urllib.parse import parse_qs, urlsplit
+from uuid import UUID
+
+import orjson
+
+import models
+from domain import chunks
+from domain.agents import Tool
+from domain.calling import Caller
+from domain.gateways.parameters import ProtocolFunction
+from domain.retrieval import DEFAULT_TOP, MOST_RESULTS, Asked, Hit, Retrieval, Search
+from domain.tools.arguments import NOTHING, check
+from domain.tools.cache import Cache
+from domain.tools.calling import CallFailed, call, context_of
+from domain.tools.nonce import Nonces
+from engine.guard import Guard
+from errors import Invalid, SourceFailed, ToolFailed
+
+__all__ = ["SCHEME", "ProtocolFunctions", "check_callback"]
+
+_logger = logging.getLogger(__name__)
+
+# Not an address of the web: a function that we answer ourselves.
+SCHEME = "aivax"
+
+_LISTING_SECONDS, _CALL_SECONDS = 15.0, 60.0
+_CACHE_SECONDS, _CACHE_BYTES = 600.0, 16_000_000
+_LISTING_BYTES, _RESULT_BYTES = 1_000_000, 1_000_000
+_MOST_FUNCTIONS = 256
+_SHORTEST_NAME = 3
+_REFERENCE_CHARACTERS = 2_000
+
+_QUERY = {
+    "type": "object",
+    "properties": {"query": {"type": "string", "description": "What to look for, complete in itself."}},
+    "required": ["query"],
+}
+
+
+class ProtocolFunctions:
+    def __init__(self, guard: Guard, nonces: Nonces, retrieval: Retrieval) -> None:
+        self._guard, self._nonces, self._retrieval = guard, nonces, retrieval
+        self._listings: Cache[bytes] = Cache(len, most_bytes=_CACHE_BYTES)
+
+    def tool(self, caller: Caller, function: ProtocolFunction) -> Tool:
+        if urlsplit(function.callback_url).scheme == SCHEME:
+            return self._search(caller, function)
+        schema = function.content_format or NOTHING
+        return Tool(function.name, function.description, schema, partial(self._call, caller, function, schema))
+
+    async def listed(self, caller: Caller, url: str) -> list[Tool]:
+        """What a source offers. One that fails fails the answer: a model must not do with half of its tools."""
+        workspace_id = caller.principal.workspace_id
+        listing = await self._listings.get((workspace_id, url), _CACHE_SECONDS, partial(self._fetch, caller, url))
+        return [self.tool(caller, function) for function in _functions(listing, _named(url))]
+
+    async def _call(
+        self, caller: Caller, function: ProtocolFunction, schema: Mapping[str, Any], arguments: Mapping[str, Any]
+    ) -> str:
+        check(function.name, schema, arguments)
+        body = {
+            "type": "tool_call",
+            "function": {"name": function.name, "content": arguments},
+            "context": context_of(caller),
+        }
+        nonce = await self._nonces.headers(caller.principal.workspace_id)
+        try:
+            answer = await call(
+                self._guard,
+                "POST",
+                function.callback_url,
+                headers={"content-type": "application/json", **nonce},
+                secret_headers=function.headers,
+                body=orjson.dumps(body),
+                most_bytes=_RESULT_BYTES,
+                seconds=_CALL_SECONDS,
+            )
+        except CallFailed as exc:
+            _logger.warning("protocol function %s %s", function.name, exc)
+            raise ToolFailed(function.name, "is out of order") from exc
+        if not answer.is_fine:
+            # What a stranger's server says about its failure is nothing for a model, nor for whom it talks with.
+            _logger.warning("protocol function %s answered with status %d", function.name, answer.status)
+            raise ToolFailed(function.name, "is out of order")
+        return answer.text
+
+    async def _fetch(self, caller: Caller, url: str) -> bytes:
+        nonce = await self._nonces.headers(caller.principal.workspace_id)
+        try:
+            answer = await call(
+                self._guard, "GET", url, headers=nonce, most_bytes=_LISTING_BYTES, seconds=_LISTING_SECONDS, redirects=3
+            )
+        except CallFailed as exc:
+            raise SourceFailed(_named(url), exc.reason) from exc
+        if not answer.is_fine:
+            raise SourceFailed(_named(url), f"answered with status {answer.status}")
+        # Read once before it is kept: what makes no sense is asked for again.
+        _functions(answer.content, _named(url))
+        return answer.content
+
+    # ---------------------------------------------------------------- aivax://query-collection
+
+    def _search(self, caller: Caller, function: ProtocolFunction) -> Tool:
+        wanted = _search_of(function.callback_url)
+
+        async def run(arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
+            check(function.name, _QUERY, arguments)
+            asked = Search(
+                (arguments["query"],),
+                collection_ids=(wanted.collection_id,),
+                top=wanted.top,
+                min_score=wanted.min_score,
+                include_references=wanted.refs,
+            )
+            found = await self._retrieval.search(caller.principal, asked)
+            await self._retrieval.record(caller.principal, found, Asked(function.name))
+            return await _told(found.hits)
+
+        return Tool(function.name, function.description, function.content_format or _QUERY, run)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    collection_id: str
+    top: int
+    min_score: float
+    refs: bool
+
+
+def _search_of(url: str) -> _Wanted:
+    parts = urlsplit(url)
+    if parts.netloc != "query-collection":
+        raise Invalid("callbackUrl", f"must be a web address or {SCHEME}://query-collection?collection-id=…")
+    asked = {name: values[0] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
+    if models.parse_id(asked.get("collection-id", "")) is None:
+        raise Invalid("callbackUrl", "must name a collection by its id, as ?collection-id=…")
+    try:
+        top, min_score = int(asked.get("top", DEFAULT_TOP)), float(asked.get("min", 0))
+    except ValueError:
+        top, min_score = 0, 0.0
+    if not (1 <= top <= MOST_RESULTS and 0 <= min_score <= 1):
+        raise Invalid("callbackUrl", f"must have a top from 1 to {MOST_RESULTS} and a min from 0 to 1")
+    return _Wanted(asked["collection-id"], top, min_score, "refs" in asked)
+
+
+async def check_callback(guard: Guard, url: str) -> None:
+    """For a function that is to be kept."""
+    if urlsplit(url).scheme == SCHEME:
+        _search_of(url)
+    else:
+        await guard.vet(url, "callbackUrl")
+
+
+async def _told(hits: Sequence[Hit]) -> list[dict[str, Any]]:
+    documents = {document.content_id: document for hit in hits for document in hit.references}
+    texts = dict(zip(documents, await chunks.texts(list(documents)), strict=True)) if documents else {}
+    return [
+        {"name": hit.chunk.document.name, "text": hit.chunk.text, "score": hit.score}
+        | ({"references": [_reference(document, texts) for document in hit.references]} if hit.references else {})
+        for hit in hits
+    ]
+
+
+def _reference(document: models.KnowledgeDocument, texts: Mapping[UUID, str | None]) -> dict[str, str]:
+    return {"name": document.name, "text": (texts[document.content_id] or "")[:_REFERENCE_CHARACTERS]}
+
+
+def _named(url: str) -> str:
+    """Without what may be secret: the query of an address often is."""
+    parts = urlsplit(url)
+    return f"The source of protocol functions {parts.scheme}://{parts.hostname}{parts.path}"
+
+
+def _functions(listing: bytes, source: str) -> list[ProtocolFunction]:
+    try:
+        listed = orjson.loads(listing)["functions"]
+        functions = [_function(each) for each in listed[:_MOST_FUNCTIONS]]
+    except (ValueError, TypeError, KeyError, AttributeError) as exc:
+        raise SourceFailed(
+            source, 'did not answer with {"functions": [{"name", "description", "callbackUrl"}]}'
+        ) from exc
+    for function in functions:
+        if len(function.name) < _SHORTEST_NAME:
+            raise SourceFailed(source, f"offers a function {function.name!r}, whose name is too short")
+    return functions
+
+
+def _function(listed: Mapping[str, Any]) -> ProtocolFunction:
+    texts = listed["name"], listed["description"], listed["callbackUrl"]
+    headers, schema = listed.get("headers") or {}, listed.get("contentFormat")
+    if not all(isinstance(text, str) for text in (*texts, *headers.values())) or not isinstance(schema, dict | None):
+        raise TypeError
+    return ProtocolFunction(*texts, content_format=schema, headers=headers)

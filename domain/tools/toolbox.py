@@ -1,0 +1,76 @@
+"""Everything that a gateway's model may do while it answers, gathered from wherever the gateway has it."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from typing import Any  # Tool arguments are open JSON.
+
+from domain.agents import Tool
+from domain.calling import Caller
+from domain.gateways.parameters import Parameters
+from domain.retrieval import Retrieval
+from domain.tools.nonce import Nonces
+from domain.tools.protocol import ProtocolFunctions
+from domain.tools.remote import RemoteTexts
+from domain.tools.together import together
+from engine.guard import Guard
+from errors import Conflict
+
+__all__ = ["EXPLANATION", "Toolbox", "explained"]
+
+# What a model writes about a call when a gateway wants to know why it is made.
+EXPLANATION: Mapping[str, Mapping[str, str]] = {
+    "_tool_reason": {"type": "string", "description": "Why this tool is called now, in one sentence."},
+    "_tool_goal": {"type": "string", "description": "What is to be reached with the result, in one sentence."},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Lot:
+    """Tools of one origin, which is named when two of them have one name."""
+
+    origin: str
+    tools: Sequence[Tool]
+
+
+class Toolbox:
+    def __init__(self, guard: Guard, nonces: Nonces, retrieval: Retrieval) -> None:
+        self.remote = RemoteTexts(guard, nonces)
+        self.retrieval = retrieval
+        self._functions = ProtocolFunctions(guard, nonces, retrieval)
+
+    async def tools_for(self, caller: Caller, parameters: Parameters, closing: AsyncExitStack) -> list[Tool]:
+        """What a tool holds open is closed with `closing`: when the answer is over, or whoever asked has left.
+
+        A source that fails fails all of it, as `SourceFailed` with the source's name: an answer of a model that
+        silently lacks a tool would look like an answer and be none.
+        """
+        own = [self._functions.tool(caller, function) for function in parameters.protocol_functions]
+        fetched = await together([self._listed(caller, url) for url in parameters.protocol_function_sources])
+        tools = _joined([_Lot("the protocol functions", own), *fetched])
+        return [explained(tool) for tool in tools] if parameters.tool_invocation_explanations else tools
+
+    async def _listed(self, caller: Caller, url: str) -> _Lot:
+        return _Lot("a source of protocol functions", await self._functions.listed(caller, url))
+
+
+def _joined(lots: Sequence[_Lot]) -> list[Tool]:
+    origins: dict[str, str] = {}
+    for lot in lots:
+        for tool in lot.tools:
+            if tool.name in origins:
+                there = origins[tool.name]
+                raise Conflict(f"Two tools are called {tool.name!r}: one of {there}, one of {lot.origin}")
+            origins[tool.name] = lot.origin
+    return [tool for lot in lots for tool in lot.tools]
+
+
+def explained(tool: Tool) -> Tool:
+    """The same tool, whose calls say what they are for. It does not hear of that itself."""
+
+    async def run(arguments: Mapping[str, Any]) -> Any:
+        return await tool.run({name: value for name, value in arguments.items() if name not in EXPLANATION})
+
+    properties = {**EXPLANATION, **(tool.parameters.get("properties") or {})}
+    required = [*EXPLANATION, *(tool.parameters.get("required") or ())]
+    return replace(tool, parameters={**tool.parameters, "properties": properties, "required": required}, run=run)
