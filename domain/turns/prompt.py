@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import models
 from domain.agents import AgentSpec
+from domain.preparing import overflow
 from engine import chat
 
 __all__ = ["HISTORY_MESSAGES", "estimate_tokens", "gather"]
@@ -15,23 +16,12 @@ HISTORY_MESSAGES = 200
 def gather(spec: AgentSpec, history: Sequence[models.Message], question: str) -> chat.ChatRequest:
     """Instructions and question always go in, then as much of the history as the context window takes, newest first."""
     instructions = (chat.Message.system(spec.instructions),) if spec.instructions else ()
-    room = spec.window_tokens - (spec.sampling.max_tokens or 0)
-    if spec.knowledge is not None:
-        # The other half is for what is looked up.
-        room //= 2
-    room -= estimate_tokens(question) + estimate_tokens(spec.instructions or "")
-    remembered: list[chat.Message] = []
-    for message in reversed(history):
-        room -= estimate_tokens(message.text)
-        if room < 0:
-            break
-        remembered.append(_as_asked(message))
-    # A conversation that begins with an answer confuses models: its question did not fit any more.
-    while remembered and remembered[-1].role is not chat.Role.USER:
-        remembered.pop()
+    said = (*instructions, *map(_as_asked, history), chat.Message.user(question))
+    # The other half is for what is looked up.
+    room = spec.context_characters // (1 if spec.knowledge is None else 2)
     return chat.ChatRequest(
         model=spec.model.name,
-        messages=(*instructions, *reversed(remembered), chat.Message.user(question)),
+        messages=overflow.truncated(said, room),
         tools=tuple(chat.Tool(tool.name, tool.description, tool.parameters) for tool in spec.tools.values()),
         temperature=spec.sampling.temperature,
         max_tokens=spec.sampling.max_tokens,
@@ -40,7 +30,7 @@ def gather(spec: AgentSpec, history: Sequence[models.Message], question: str) ->
 
 def estimate_tokens(text: str) -> int:
     """Four characters make about one token, and a message costs a few of its own."""
-    return len(text) // 4 + 4
+    return len(text) // overflow.CHARACTERS_PER_TOKEN + 4
 
 
 def _as_asked(message: models.Message) -> chat.Message:

@@ -1,0 +1,106 @@
+"""Small questions that a model is asked on the way to an answer, and what they cost."""
+
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from decimal import Decimal
+
+import models
+from domain.agents import AgentSpec
+from domain.usage import UsageItem
+from engine import AnswerShape, ChatRequest, Engine, Message
+from engine.events import Text, Usage
+from engine.targets import Target
+
+__all__ = ["Asking", "Bill", "Choice", "Purpose", "choice_of"]
+
+_MILLION = Decimal(1_000_000)
+# A model that thinks before it writes counts its thoughts as well.
+_MOST_TOKENS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A model that may be asked, and where."""
+
+    model: models.Model
+    targets: tuple[Target, ...]
+
+
+def choice_of(spec: AgentSpec) -> Choice:
+    return Choice(spec.model, (Target(spec.asked, spec.model.name, model_id=spec.model.id),))
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """What a question is for, as the bill says it: `inference.resolving.<name>.in` and `.out`."""
+
+    name: str
+    description: str
+
+
+class Bill:
+    """What has been paid for so far. Whoever passes one in knows it also when preparing fails, or is given up."""
+
+    def __init__(self) -> None:
+        self._items: list[UsageItem] = []
+
+    @property
+    def items(self) -> tuple[UsageItem, ...]:
+        return tuple(self._items)
+
+    def add(self, purpose: Purpose, usage: Usage, model: models.Model) -> None:
+        sku, cached = f"inference.resolving.{purpose.name}", min(usage.cached_tokens, usage.input_tokens)
+        price = model.input_price or Decimal(0)
+        cached_price = price if model.cached_price is None else model.cached_price
+        self._put(f"{sku}.in", purpose, usage.input_tokens - cached, price)
+        self._put(f"{sku}.out", purpose, usage.output_tokens, model.output_price or Decimal(0))
+        if cached:
+            self._put(f"{sku}.in.cached", purpose, cached, cached_price)
+
+    def _put(self, sku: str, purpose: Purpose, quantity: int, price: Decimal) -> None:
+        self._items.append(UsageItem(sku, purpose.description, quantity, price / _MILLION))
+
+
+class Asking:
+    """The engine, for questions whose answer is read here and shown to nobody."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def ask(
+        self,
+        choice: Choice,
+        messages: Sequence[Message],
+        purpose: Purpose,
+        bill: Bill,
+        *,
+        shape: AnswerShape | None = None,
+        max_tokens: int = _MOST_TOKENS,
+    ) -> str:
+        # No temperature: some models refuse to be told one.
+        request = ChatRequest(
+            model=choice.targets[0].model, messages=tuple(messages), answer_shape=shape, max_tokens=max_tokens
+        )
+        pieces: list[str] = []
+        usage: Usage | None = None
+        is_over = False
+        try:
+            async with aclosing(self._engine.chat(choice.targets[0].provider, request, stream=False)) as events:
+                async for event in events:
+                    if isinstance(event, Text):
+                        pieces.append(event.text)
+                    elif isinstance(event, Usage):
+                        usage = event
+            is_over = True
+        finally:
+            if usage is None and (is_over or pieces):
+                usage = _estimate(messages, pieces)
+            if usage is not None:
+                bill.add(purpose, usage, choice.model)
+        return "".join(pieces)
+
+
+def _estimate(messages: Sequence[Message], pieces: Sequence[str]) -> Usage:
+    read, written = sum(len(message.text) for message in messages), sum(map(len, pieces))
+    return Usage(read // 4, written // 4, estimated=True)

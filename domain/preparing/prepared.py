@@ -1,0 +1,31 @@
+"""What a model is asked, and how: all that the one loop has to know of an agent."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import models
+from domain.agents import Tool
+from domain.usage import UsageItem
+from engine.chat import ChatRequest
+from engine.targets import Target
+
+__all__ = ["Prepared"]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    # As the conversation goes on: what is called and answered is added to it, and not to what `before_round` gives.
+    request: ChatRequest
+    targets: tuple[Target, ...]
+    # Whose prices count.
+    model: models.Model
+    # Those that run here; `request.tools` has the caller's as well.
+    tools: Mapping[str, Tool] = field(default_factory=dict)
+    # What was paid for on the way.
+    items: tuple[UsageItem, ...] = ()
+    # From the request to the one that is sent, before each time the model is asked; told how often it was before.
+    before_round: Callable[[ChatRequest, int], ChatRequest] | None = None
+    # "low", "medium" or "high", when the model was chosen by it.
+    complexity: str | None = None
+    # Why the conversation was replaced by a refusal.
+    refused: str | None = None
