@@ -8,6 +8,7 @@ PlatformError
 ├── NotFound            absent, or not yours: the same answer
 ├── Conflict            true a moment ago, not now
 ├── LimitReached        budget, quota or rate
+│   └── BudgetExceeded  no waiting helps, but a new period or more money
 ├── Unavailable         we cannot do this now, and it is not your fault
 │   └── NotConfigured   the operator has to set something first
 ├── SourceFailed        a server that a gateway is set to ask let us down
@@ -100,6 +101,12 @@ class LimitReached(PlatformError):
     @property
     def facts(self) -> Mapping[str, object]:
         return {"limit": self.limit, "retryAfterSeconds": self.retry_after_seconds}
+
+
+class BudgetExceeded(LimitReached):
+    """`limit` says whose budget it is, and of which time."""
+
+    code = "budget_exceeded"
 
 
 class Unavailable(PlatformError):

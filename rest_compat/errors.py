@@ -18,6 +18,7 @@ STATUSES: Final[Mapping[str, int]] = {
     "too_large": 413,
     "wrong_media_type": 415,
     "limit_reached": 429,
+    "budget_exceeded": 402,
     "internal": 500,
     "timeout": 504,
     "source_failed": 502,
