@@ -134,7 +134,7 @@ class Migration(migrations.Migration):
         ops.RunSQL(
             "INSERT INTO usage_user_days (workspace_id, day, external_user, requests, successes, input_tokens,"
             " output_tokens, cached_tokens, cost)"
-            " SELECT workspace_id, (created_at AT TIME ZONE 'UTC')::date, external_user, count(*),"
+            " SELECT workspace_id, (created_at AT TIME ZONE 'UTC')::date, nullif(external_user, ''), count(*),"
             " count(*) FILTER (WHERE success), sum(input_tokens), sum(output_tokens), sum(cached_tokens), sum(cost)"
             " FROM usage_records GROUP BY 1, 2, 3",
             "SELECT 1",
