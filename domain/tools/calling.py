@@ -11,7 +11,7 @@ from domain.calling import Caller
 from engine.guard import Guard
 from errors import Invalid
 
-__all__ = ["Answer", "CallFailed", "call", "context_of", "moment"]
+__all__ = ["Answer", "CallFailed", "call", "context_of", "moment", "without_ours"]
 
 # They say how a message is framed, or for whom it is: that is for us to say.
 _OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer"})
@@ -55,8 +55,7 @@ async def call(
     redirects: int = 0,
 ) -> Answer:
     """`headers` are ours and win over the `secret_headers` that somebody set."""
-    sent = {name.lower(): value for name, value in (secret_headers or {}).items() if name.lower() not in _OURS}
-    sent |= {name.lower(): value for name, value in (headers or {}).items()}
+    sent = without_ours(secret_headers or {}) | {name.lower(): value for name, value in (headers or {}).items()}
     try:
         async with guard.request(
             method, url, headers=sent, body=body, redirects=redirects, timeout_seconds=seconds
@@ -94,6 +93,10 @@ def _charset(response: aiohttp.ClientResponse) -> str:
     except (LookupError, ValueError):
         return "utf-8"
     return charset
+
+
+def without_ours(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items() if name.lower() not in _OURS}
 
 
 def moment() -> str:

@@ -7,8 +7,9 @@ from typing import Any  # Tool arguments are open JSON.
 
 from domain.agents import Tool
 from domain.calling import Caller
-from domain.gateways.parameters import Parameters
+from domain.gateways.parameters import Parameters, RemoteSource
 from domain.retrieval import Retrieval
+from domain.tools.mcp import McpServers
 from domain.tools.nonce import Nonces
 from domain.tools.protocol import ProtocolFunctions
 from domain.tools.remote import RemoteTexts
@@ -38,6 +39,7 @@ class Toolbox:
         self.remote = RemoteTexts(guard, nonces)
         self.retrieval = retrieval
         self._functions = ProtocolFunctions(guard, nonces, retrieval)
+        self._servers = McpServers(guard, nonces)
 
     async def tools_for(self, caller: Caller, parameters: Parameters, closing: AsyncExitStack) -> list[Tool]:
         """What a tool holds open is closed with `closing`: when the answer is over, or whoever asked has left.
@@ -46,12 +48,20 @@ class Toolbox:
         silently lacks a tool would look like an answer and be none.
         """
         own = [self._functions.tool(caller, function) for function in parameters.protocol_functions]
-        fetched = await together([self._listed(caller, url) for url in parameters.protocol_function_sources])
+        fetched = await together(
+            [
+                *(self._listed(caller, url) for url in parameters.protocol_function_sources),
+                *(self._served(caller, source, closing) for source in parameters.mcp_sources),
+            ]
+        )
         tools = _joined([_Lot("the protocol functions", own), *fetched])
         return [explained(tool) for tool in tools] if parameters.tool_invocation_explanations else tools
 
     async def _listed(self, caller: Caller, url: str) -> _Lot:
         return _Lot("a source of protocol functions", await self._functions.listed(caller, url))
+
+    async def _served(self, caller: Caller, source: RemoteSource, closing: AsyncExitStack) -> _Lot:
+        return _Lot(f"the MCP source {source.name!r}", await self._servers.tools(caller, source, closing))
 
 
 def _joined(lots: Sequence[_Lot]) -> list[Tool]:
