@@ -7,7 +7,7 @@ from uuid import UUID
 
 from errors import Forbidden, Unauthenticated
 
-__all__ = ["SCOPES", "KeyKind", "Principal", "PrincipalKind", "Scope"]
+__all__ = ["SCOPES", "KeyKind", "Limits", "Principal", "PrincipalKind", "Scope"]
 
 
 class Scope(StrEnum):
@@ -23,6 +23,8 @@ class Scope(StrEnum):
     KEYS_MANAGE = "KEYS_MANAGE"
     KNOWLEDGE_READ = "KNOWLEDGE_READ"
     KNOWLEDGE_WRITE = "KNOWLEDGE_WRITE"
+    MEMORIES_READ = "MEMORIES_READ"
+    MEMORIES_WRITE = "MEMORIES_WRITE"
     SYNC = "SYNC"
 
 
@@ -49,7 +51,14 @@ class PrincipalKind(StrEnum):
 
 
 _TALK = frozenset({Scope.PUBLIC, Scope.CONVERSATIONS_READ, Scope.CONVERSATIONS_WRITE, Scope.MODELS_READ})
-_SERVER = _TALK | {Scope.USAGE_READ, Scope.WORKSPACE_READ, Scope.KNOWLEDGE_READ, Scope.KNOWLEDGE_WRITE}
+_SERVER = _TALK | {
+    Scope.USAGE_READ,
+    Scope.WORKSPACE_READ,
+    Scope.KNOWLEDGE_READ,
+    Scope.KNOWLEDGE_WRITE,
+    Scope.MEMORIES_READ,
+    Scope.MEMORIES_WRITE,
+}
 _NOTHING_YET = frozenset({Scope.PUBLIC})
 
 # The keys that are handed to browsers and sync agents open nothing but their own endpoints.
@@ -66,6 +75,15 @@ SCOPES: Mapping[PrincipalKind, frozenset[Scope]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What a key may do at most; None is without a limit."""
+
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    calls_at_once: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
     """Made once per request by the one authenticator; rows are reached only through what is visible to it."""
 
@@ -74,6 +92,8 @@ class Principal:
     scopes: frozenset[Scope]
     key_id: UUID | None = None
     source: str | None = None
+    # Of the key, when it has any.
+    limits: Limits | None = None
 
     def require(self, scope: Scope) -> None:
         if scope in self.scopes:

@@ -16,6 +16,7 @@ from domain.storing import Outcome
 from domain.sync import SyncSourceStatus
 from domain.turns import WhenReaderLeaves
 from models.collections import CollectionKind, IndexState
+from models.gateways import MemoryFormat
 from models.sync import RecoveryReason, RecoveryStatus
 
 __all__ = ["described"]
@@ -65,6 +66,8 @@ described(
     KEYS_MANAGE="Make, list and revoke keys.",
     KNOWLEDGE_READ="Read and search collections.",
     KNOWLEDGE_WRITE="Fill, change and delete collections.",
+    MEMORIES_READ="Read what is remembered of people.",
+    MEMORIES_WRITE="Forget what is remembered of people.",
     SYNC="Push the records of one sync source.",
 )(Scope)
 described(
@@ -146,3 +149,9 @@ described(
     PENDING="Not yet.",
     FULFILLED="It has.",
 )(RecoveryStatus)
+
+described(
+    "What a memory holds.",
+    TEXT="A fact that a model was told and thought worth keeping.",
+    DATE_REMINDER="An appointment: its date and what it is about, as JSON.",
+)(MemoryFormat)

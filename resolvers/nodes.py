@@ -8,7 +8,7 @@ import strawberry
 from tortoise.queryset import QuerySet
 
 import models
-from domain import catalog, collections, conversations, keys, knowledge_documents, providers, retrieval, sync
+from domain import catalog, collections, conversations, keys, knowledge_documents, memories, providers, retrieval, sync
 from domain.identity import Principal, Scope
 from errors import Invalid
 from models import Kind
@@ -37,6 +37,7 @@ _WAYS: Mapping[Kind, tuple[Scope, Callable[[Principal], QuerySet[Any]]]] = {
     Kind.SYNC_CATEGORY: (Scope.KNOWLEDGE_READ, _of_workspace(models.SyncCategory)),
     Kind.SYNC_RECORD: (Scope.KNOWLEDGE_READ, _of_workspace(models.SyncRecord)),
     Kind.RECOVERY_REQUEST: (Scope.KNOWLEDGE_READ, _of_workspace(models.RecoveryRequest)),
+    Kind.MEMORY: (Scope.MEMORIES_READ, memories.visible_to),
     Kind.TURN: (Scope.CONVERSATIONS_READ, _of_workspace(models.Turn)),
 }
 

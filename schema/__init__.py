@@ -9,6 +9,7 @@ from schema.catalog_entries import CatalogEntryQueries
 from schema.collections import CollectionMutations, CollectionQueries, CollectionSubscriptions
 from schema.conversations import ConversationMutations, ConversationQueries
 from schema.knowledge_documents import KnowledgeDocumentMutations, KnowledgeDocumentQueries
+from schema.memories import MemoryMutations, MemoryQueries
 from schema.nodes import NodeQueries
 from schema.providers import ProviderMutations
 from schema.scalars import SCALARS
@@ -33,6 +34,7 @@ class Query(
     CollectionQueries,
     KnowledgeDocumentQueries,
     SearchQueries,
+    MemoryQueries,
     SyncQueries,
     UsageQueries,
     ServiceQueries,
@@ -47,6 +49,7 @@ class Mutation(
     TurnMutations,
     CollectionMutations,
     KnowledgeDocumentMutations,
+    MemoryMutations,
     SyncMutations,
     ProviderMutations,
 ):
