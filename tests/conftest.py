@@ -1,7 +1,7 @@
 """What nearly every test needs: a real Postgres, an empty workspace, and turns over a scripted model."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -25,6 +25,7 @@ from domain.providers import Providers
 from domain.retrieval import Retrieval
 from domain.secrets import Secrets
 from domain.turns import Housekeeping, Options, TurnLog, Turns
+from domain.turns.housekeeping import Remembers
 from engine import Engine
 from engine.embeddings import Purpose, Vectors
 from engine.guard import Guard
@@ -132,13 +133,15 @@ def process(workspace: models.Workspace) -> MakeTalk:
     """Several of these beside each other behave like several processes: they share nothing but the database."""
 
     @asynccontextmanager
-    async def start(provider: ScriptedProvider | None = None, **options: Any) -> AsyncIterator[Talk]:
+    async def start(
+        provider: ScriptedProvider | None = None, caches: Mapping[str, Remembers] | None = None, **options: Any
+    ) -> AsyncIterator[Talk]:
         provider = provider or ScriptedProvider()
         engine, log, keys = Engine({"scripted": provider}), TurnLog(), Keys()
         retrieval = Retrieval(EMBEDDERS)
         providers = Providers(engine, Guard(allow_private=True), Secrets(lambda: [SECRET_KEY]))
         turns = Turns(engine, log, Options(**options), retrieval=retrieval, providers=providers)
-        housekeeping = Housekeeping(turns, keys)
+        housekeeping = Housekeeping(turns, keys, caches=caches)
         log.open()
         housekeeping.open()
         try:

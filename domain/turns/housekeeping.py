@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
 from uuid import UUID
 
 import models
@@ -15,15 +16,29 @@ from domain.turns.turns import Turns
 from models import database
 from models.database import connection
 
-__all__ = ["Housekeeping"]
+__all__ = ["Housekeeping", "Remembers"]
 
 _logger = logging.getLogger(__name__)
 
 
+class Remembers(Protocol):
+    """Keeps what it has read until it hears, on a channel of its own, that it has changed."""
+
+    def forget(self, what: str, /) -> object: ...
+
+    def forget_all(self) -> object:
+        """What was missed while nobody listened may have been about anything."""
+
+
 class Housekeeping:
-    def __init__(self, turns: Turns, keys: Keys, *, keep_events_hours: float = 48) -> None:
+    def __init__(
+        self, turns: Turns, keys: Keys, *, keep_events_hours: float = 48, caches: Mapping[str, Remembers] | None = None
+    ) -> None:
+        """`caches` by the channels on which they are told of changes."""
         self._turns, self._keys, self._keep_events_hours = turns, keys, keep_events_hours
-        self._listener = Listener({CHANNEL: self._turn_changed, REVOKED: keys.forget}, resumed=self._listen_again)
+        self._caches: dict[str, Remembers] = {REVOKED: keys, **(caches or {})}
+        forgetting = {channel: cache.forget for channel, cache in self._caches.items()}
+        self._listener = Listener({CHANNEL: self._turn_changed, **forgetting}, resumed=self._listen_again)
         self._tasks: list[asyncio.Task[None]] = []
         self.last_look = time.monotonic()
 
@@ -95,7 +110,8 @@ class Housekeeping:
 
     def _listen_again(self) -> None:
         self._turns.log.notified_of_all()
-        self._keys.forget_all()
+        for cache in self._caches.values():
+            cache.forget_all()
 
 
 async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
