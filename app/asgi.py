@@ -79,7 +79,13 @@ def create_app(settings: Settings, surroundings: Surroundings) -> Palaver:
     async def open_context(connection: HTTPConnection, key: str | None) -> Context:
         principal = await runtime.authenticate(connection, key)
         return Context(
-            principal, runtime.turns, runtime.service, runtime.retrieval, runtime.ingestion, runtime.providers
+            principal,
+            runtime.turns,
+            runtime.service,
+            runtime.retrieval,
+            runtime.ingestion,
+            runtime.providers,
+            runtime.gateways,
         )
 
     async def still_valid(context: Context) -> bool:

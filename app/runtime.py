@@ -17,6 +17,8 @@ from domain.agents import Sampling
 from domain.catalog import Offer
 from domain.collections import Chunking
 from domain.embedders import Embedders
+from domain.gateways import rows as gateway_rows
+from domain.gateways.rows import Gateways
 from domain.ingestion import Ingestion, IngestionOptions
 from domain.keys import Keys
 from domain.providers import Providers
@@ -60,6 +62,7 @@ class Runtime:
         self.providers = Providers(
             self.engine, self.guard, self.secrets, connect_seconds=settings.connect_timeout_seconds
         )
+        self.gateways = Gateways(self.guard, self.secrets)
         sampling = Sampling(settings.temperature, settings.max_output_tokens)
         self.service = Service(
             VERSION, settings.ai_enabled, self.offer.provider, self.offer.model, sampling, _told(self.offer)
@@ -78,7 +81,12 @@ class Runtime:
             providers=self.providers,
             finished=metrics.turn_ended,
         )
-        self.housekeeping = Housekeeping(self.turns, self.keys, keep_events_hours=settings.turn_events_hours)
+        self.housekeeping = Housekeeping(
+            self.turns,
+            self.keys,
+            keep_events_hours=settings.turn_events_hours,
+            caches={gateway_rows.CHANGED: self.gateways},
+        )
         self.ingestion = Ingestion(self.embedders, _ingestion(settings), works=works or settings.jobs == "web")
         self._database = Database(surroundings.credentials)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import strawberry
 
 import resolvers.enums  # noqa: F401 - before anything takes an enum as an argument, the graph has to know it
+from domain.gateways.rows import Gateways
 from domain.identity import Principal
 from domain.ingestion import Ingestion
 from domain.providers import Providers
@@ -24,12 +25,21 @@ class Context:
     retrieval: Retrieval
     ingestion: Ingestion
     providers: Providers
+    gateways: Gateways
     loaders: Loaders = field(default_factory=Loaders)
 
     def fresh(self) -> "Context":
         """The same asker, with nothing remembered: for the next event of a subscription."""
         # Not `replace`, which takes longer than all the rest of an event.
-        return Context(self.principal, self.turns, self.service, self.retrieval, self.ingestion, self.providers)
+        return Context(
+            self.principal,
+            self.turns,
+            self.service,
+            self.retrieval,
+            self.ingestion,
+            self.providers,
+            self.gateways,
+        )
 
 
 Info = strawberry.Info[Context, None]

@@ -18,6 +18,7 @@ from app.postgres import Address
 from domain import catalog
 from domain.catalog import Offer
 from domain.embedders import Embedders
+from domain.gateways.rows import CHANGED, Gateways
 from domain.identity import SCOPES, Principal, PrincipalKind
 from domain.ingestion import Ingestion
 from domain.keys import Keys
@@ -123,6 +124,7 @@ class Talk:
     # Not open: whoever wants documents to be indexed opens it.
     ingestion: Ingestion
     providers: Providers
+    gateways: Gateways
 
 
 MakeTalk = Callable[..., AbstractAsyncContextManager[Talk]]
@@ -139,14 +141,15 @@ def process(workspace: models.Workspace) -> MakeTalk:
         provider = provider or ScriptedProvider()
         engine, log, keys = Engine({"scripted": provider}), TurnLog(), Keys()
         retrieval = Retrieval(EMBEDDERS)
-        providers = Providers(engine, Guard(allow_private=True), Secrets(lambda: [SECRET_KEY]))
+        guard, secrets = Guard(allow_private=True), Secrets(lambda: [SECRET_KEY])
+        providers, gateways = Providers(engine, guard, secrets), Gateways(guard, secrets)
         turns = Turns(engine, log, Options(**options), retrieval=retrieval, providers=providers)
-        housekeeping = Housekeeping(turns, keys, caches=caches)
+        housekeeping = Housekeeping(turns, keys, caches={CHANGED: gateways, **(caches or {})})
         log.open()
         housekeeping.open()
         try:
             await asyncio.wait_for(housekeeping.listening(), 5)
-            yield Talk(turns, housekeeping, keys, provider, retrieval, Ingestion(EMBEDDERS), providers)
+            yield Talk(turns, housekeeping, keys, provider, retrieval, Ingestion(EMBEDDERS), providers, gateways)
         finally:
             await turns.close()
             await housekeeping.close()

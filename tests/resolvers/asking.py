@@ -40,7 +40,9 @@ class Asker:
 
     def context(self) -> Context:
         talk = self.talk
-        return Context(self.principal, talk.turns, SERVICE, talk.retrieval, talk.ingestion, talk.providers)
+        return Context(
+            self.principal, talk.turns, SERVICE, talk.retrieval, talk.ingestion, talk.providers, talk.gateways
+        )
 
     @asynccontextmanager
     async def counting(self) -> AsyncIterator[Count]:
