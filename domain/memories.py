@@ -23,6 +23,7 @@ __all__ = [
     "Removed",
     "context_for",
     "find",
+    "forget",
     "forget_expired",
     "remove",
     "save",

@@ -3,15 +3,17 @@
     "given": {
       "settings": {"env": "production"},
       "keys": {"wsk": "WSK", "theirs": {"kind": "WSK", "workspace": "another"}},
-      "files": {"docs/guide.md": "# Guide"}
+      "files": {"docs/guide.md": "# Guide"},
+      "memories": {"coffee": {"externalUser": "customer-1", "content": "Likes coffee."}}
     }
 
 Each key stands for its name in braces, `{wsk}`. Keys open a workspace that is new for the exchange, or a second one
 that they name; a sync key is bound to the source `shop` unless it names its `source`. Files are made in a folder that
-may be indexed, which is `{folder}`.
+may be indexed, which is `{folder}`. A memory's name stands for its id; no API writes one.
 """
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any  # JSON is open by nature.
 
@@ -34,7 +36,11 @@ async def arranged(given: Mapping[str, Any], served: Served, folder: Path) -> di
         name: await _workspace(name, served) for name in {key.get("workspace", "") for key in wanted.values()}
     }
     made = {name: await _key(key, workspaces[key.get("workspace", "")]) for name, key in wanted.items()}
-    return {"folder": str(folder)} | made
+    memories = {
+        name: str((await _memory(memory, workspaces[memory.get("workspace", "")])).id)
+        for name, memory in given.get("memories", {}).items()
+    }
+    return {"folder": str(folder)} | made | memories
 
 
 def _described(wanted: str | dict[str, str]) -> dict[str, str]:
@@ -54,3 +60,13 @@ async def _key(wanted: Mapping[str, str], workspace: models.Workspace) -> str:
     source = wanted.get("source", "shop") if kind is KeyKind.SSK else None
     _, secret = await keys.create(workspace.id, kind, source=source)
     return secret
+
+
+async def _memory(wanted: Mapping[str, Any], workspace: models.Workspace) -> models.Memory:
+    return await models.Memory.create(
+        workspace_id=workspace.id,
+        external_user=wanted["externalUser"],
+        content=wanted["content"],
+        format=models.MemoryFormat(wanted.get("format", "TEXT")),
+        expires_at=datetime.now(UTC) + timedelta(days=wanted.get("days", 30)),
+    )
