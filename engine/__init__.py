@@ -1,13 +1,29 @@
 """Talking to models."""
 
 from engine.attempts import Listener, Patience
-from engine.chat import AnswerShape, ChatProvider, ChatRequest, Image, Message, Part, Role, Tool
+from engine.chat import (
+    AnswerShape,
+    Audio,
+    ChatProvider,
+    ChatRequest,
+    FilePart,
+    Image,
+    Message,
+    Part,
+    Raw,
+    Role,
+    Tool,
+    Video,
+)
 from engine.embeddings import Embedder, Purpose, Vectors
 from engine.engine import Engine
 from engine.events import End, EndReason, Event, Reasoning, Text, ToolCall, Usage
+from engine.packets import Heard, Packet
+from engine.targets import Target
 
 __all__ = [
     "AnswerShape",
+    "Audio",
     "ChatProvider",
     "ChatRequest",
     "Embedder",
@@ -15,17 +31,23 @@ __all__ = [
     "EndReason",
     "Engine",
     "Event",
+    "FilePart",
+    "Heard",
     "Image",
     "Listener",
     "Message",
+    "Packet",
     "Part",
     "Patience",
     "Purpose",
+    "Raw",
     "Reasoning",
     "Role",
+    "Target",
     "Text",
     "Tool",
     "ToolCall",
     "Usage",
     "Vectors",
+    "Video",
 ]

@@ -9,10 +9,11 @@ import itertools
 import math
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.chat import ChatProvider, ChatRequest
-from engine.events import Event
+from engine.packets import Heard, Packet
+from engine.targets import Target
 from errors import ProviderFailed, ProviderRateLimited, ProviderUnavailable
 
 __all__ = ["Listener", "Patience", "attempts"]
@@ -57,6 +58,7 @@ class Listener:
 async def attempts(
     name: str,
     use: AbstractContextManager[ChatProvider],
+    target: Target,
     request: ChatRequest,
     *,
     stream: bool,
@@ -64,27 +66,34 @@ async def attempts(
     listener: Listener,
     uniform: Callable[[float, float], float],
     sleep: Callable[[float], Awaitable[object]],
-) -> AsyncGenerator[Event, None]:
-    """The provider's events; asks again after a failure only while nothing at all has been heard."""
+) -> AsyncGenerator[Packet, None]:
+    """The provider's answer; asks again after a failure only while nothing at all has been heard."""
     loop = asyncio.get_running_loop()
     started = loop.time()
     watchdog = Watchdog(loop, give_up_at=started + patience.whole_seconds)
     # Nothing can be heard of a plain answer before all of it is there.
     first_token_seconds = patience.first_token_seconds if stream else math.inf
+    if target.model != request.model:
+        request = replace(request, model=target.model)
     with use as provider:
         for tried in itertools.count(1):
             heard = False
-            source = provider.chat(request, stream=stream)
+            source = provider.listen(request, stream=stream)
+            held: list[Heard] = []
             try:
                 watchdog.watch(first_token_seconds)
-                async for event in source:
+                async for several in source:
                     watchdog.rest()
-                    if not heard:
+                    if heard:
+                        yield Packet(target, several)
+                    elif any(piece.events for piece in several):
                         heard = True
                         if stream:
                             listener.first_token(name, loop.time() - started)
-                    if event is not None:
-                        yield event
+                        yield Packet(target, [*held, *several])
+                    else:
+                        # Nothing is said yet, and a second attempt would begin like this again.
+                        held += several
                     watchdog.watch(patience.between_tokens_seconds)
                 return
             except asyncio.CancelledError:

@@ -6,9 +6,24 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, Self
 
-from engine.events import Event, ToolCall
+from engine.events import ToolCall
+from engine.packets import Heard
 
-__all__ = ["AnswerShape", "ChatProvider", "ChatRequest", "Image", "Message", "Part", "Role", "Tool"]
+__all__ = [
+    "AnswerShape",
+    "Audio",
+    "ChatProvider",
+    "ChatRequest",
+    "FilePart",
+    "Image",
+    "Message",
+    "Part",
+    "Raw",
+    "Role",
+    "Spelling",
+    "Tool",
+    "Video",
+]
 
 
 class Role(StrEnum):
@@ -18,18 +33,71 @@ class Role(StrEnum):
     TOOL = "tool"
 
 
+# Below, `wire` is how a caller wrote something in OpenAI's JSON, where that says more than our fields do. It is sent on
+# as it is to providers that speak this wire, so whoever changes such a value makes a new one without it.
+
+
 @dataclass(frozen=True, slots=True)
 class Image:
     """A picture by address, which may be a `data:` URL."""
 
     url: str
+    wire: Mapping[str, object] | None = None
 
     @classmethod
     def of(cls, content: bytes, media_type: str) -> Self:
         return cls(f"data:{media_type};base64,{b64encode(content).decode()}")
 
 
-Part = str | Image
+@dataclass(frozen=True, slots=True)
+class Audio:
+    """A sound: its base64, or its address."""
+
+    data: str
+    format: str
+    wire: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """A film by address, which may be a `data:` URL."""
+
+    url: str
+    wire: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """A document, as a `data:` URL or by address."""
+
+    data: str
+    name: str | None = None
+    wire: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """A part that we have no word for, or a text with more to it than the text."""
+
+    wire: Mapping[str, object]
+
+    @property
+    def text(self) -> str:
+        text = self.wire.get("text")
+        return text if isinstance(text, str) else ""
+
+
+Part = str | Image | Audio | Video | FilePart | Raw
+
+
+class Spelling(StrEnum):
+    """How the content of a message is written, where there are several ways."""
+
+    # One string wherever possible: not every server takes a list.
+    PLAIN = "plain"
+    LISTED = "listed"
+    # Not at all, which is not the same as null everywhere.
+    ABSENT = "absent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +107,9 @@ class Message:
     tool_calls: tuple[ToolCall, ...] = ()
     # The call that this message of role TOOL answers.
     answers_call: str | None = None
+    # Whatever else belongs to it, in OpenAI's words; the fields here win over it.
+    extra: Mapping[str, object] = field(default_factory=dict)
+    spelling: Spelling = Spelling.PLAIN
 
     @classmethod
     def system(cls, text: str) -> Self:
@@ -58,16 +129,24 @@ class Message:
 
     @property
     def text(self) -> str:
-        return "".join(part for part in self.parts if isinstance(part, str))
+        return "".join(
+            part if isinstance(part, str) else part.text for part in self.parts if isinstance(part, str | Raw)
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """Something the model may call; `parameters` is a JSON schema."""
+    """Something the model may call; `parameters` is a JSON schema.
+
+    Of a tool that is no function, only the wire says more than its name.
+    """
 
     name: str
     description: str = ""
     parameters: Mapping[str, object] = field(default_factory=lambda: {"type": "object", "properties": {}})
+    strict: bool | None = None
+    kind: str = "function"
+    wire: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +159,7 @@ class AnswerShape:
     schema: Mapping[str, object]
     name: str = "answer"
     strict: bool = False
+    wire: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,12 +169,15 @@ class ChatRequest:
     model: str
     messages: tuple[Message, ...]
     tools: tuple[Tool, ...] = ()
-    # "auto", "none", "required" or the name of a tool.
-    tool_choice: str | None = None
-    answer_shape: AnswerShape | None = None
+    # In OpenAI's words: "auto", "none", "required", or an object.
+    tool_choice: str | Mapping[str, object] | None = None
+    # A schema, or another `response_format` in OpenAI's words, such as `{"type": "json_object"}`.
+    answer_shape: AnswerShape | Mapping[str, object] | None = None
     temperature: float | None = None
     top_p: float | None = None
     max_tokens: int | None = None
+    # What its author called that limit, where it matters: "max_tokens" or "max_completion_tokens".
+    max_tokens_name: str | None = None
     stop: tuple[str, ...] = ()
     seed: int | None = None
     presence_penalty: float | None = None
@@ -104,8 +187,8 @@ class ChatRequest:
 
 
 class ChatProvider(Protocol):
-    def chat(self, request: ChatRequest, *, stream: bool) -> AsyncGenerator[Event | None, None]:
-        """The answer as events, `End` last. None is a sign of life: a piece of something that is not whole yet.
+    def listen(self, request: ChatRequest, *, stream: bool) -> AsyncGenerator[list[Heard], None]:
+        """The answer, as much at a time as came in one read from the network; `End` is its last event.
 
         Closing the generator, or cancelling whoever waits for it, closes the connection to the vendor at once.
         Failures are `ProviderFailed` or a child of it; patience and second attempts are the engine's business.

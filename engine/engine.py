@@ -3,12 +3,14 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
 
 from engine.attempts import Listener, Patience, attempts
 from engine.chat import ChatProvider, ChatRequest
 from engine.events import Event
+from engine.packets import Packet
+from engine.targets import Target
 from errors import NotConfigured, ProviderUnavailable
 
 __all__ = ["Engine"]
@@ -39,12 +41,17 @@ class Engine:
     def names(self) -> list[str]:
         return list(self._providers)
 
-    def chat(self, provider: str, request: ChatRequest, *, stream: bool = True) -> AsyncGenerator[Event, None]:
-        """The answer as events, `End` last. Close the generator to hang up: the vendor's connection closes at once."""
-        self._find(provider)  # an unknown name is told here, not at the first event
+    def listen(self, targets: Sequence[Target], request: ChatRequest, *, stream: bool) -> AsyncGenerator[Packet, None]:
+        """The answer of whichever target gives one, as it comes in.
+
+        Close the generator to hang up: the vendor's connection closes at once.
+        """
+        target = targets[0]
+        self._find(target.provider)  # an unknown name is told here, not at the first packet
         return attempts(
-            self._called.get(provider, provider),
-            self._use(provider),
+            self._called.get(target.provider, target.provider),
+            self._use(target.provider),
+            target,
             request,
             stream=stream,
             patience=self._patience,
@@ -52,6 +59,13 @@ class Engine:
             uniform=self._uniform,
             sleep=self._sleep,
         )
+
+    def chat(
+        self, provider: str | Sequence[Target], request: ChatRequest, *, stream: bool = True
+    ) -> AsyncGenerator[Event, None]:
+        """The same as events alone, `End` last."""
+        targets = [Target(provider, request.model)] if isinstance(provider, str) else provider
+        return _meaning(self.listen(targets, request, stream=stream))
 
     async def models(self, provider: str) -> list[str]:
         """What the provider offers; also the way to find out whether its address and key are right."""
@@ -110,3 +124,12 @@ class Engine:
             task = asyncio.ensure_future(provider.close())
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
+
+
+async def _meaning(packets: AsyncGenerator[Packet, None]) -> AsyncGenerator[Event, None]:
+    async with aclosing(packets):
+        async for packet in packets:
+            for heard in packet.heard:
+                for event in heard.events:
+                    if event is not None:
+                        yield event

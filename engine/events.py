@@ -3,6 +3,7 @@
 Plain slotted classes: one of these is made for every token, and a frozen dataclass costs three times as much to build.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -33,10 +34,14 @@ class ToolCall:
     id: str
     name: str
     arguments: str
+    # The call in OpenAI's JSON, where that says more: some vendors sign their calls and want the signature back.
+    wire: Mapping[str, object] | None = None
 
 
 @dataclass(slots=True)
 class Usage:
+    """As the provider reports it, zeros included; a provider that reports nothing has none of these."""
+
     input_tokens: int
     output_tokens: int
     cached_tokens: int = 0

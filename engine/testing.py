@@ -5,7 +5,9 @@ from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 
 from engine.chat import ChatRequest
+from engine.chunks import built
 from engine.events import End, EndReason, Event, Text, Usage
+from engine.packets import Heard
 
 __all__ = ["Hold", "ScriptedProvider", "Step", "saying"]
 
@@ -51,7 +53,10 @@ class ScriptedProvider:
         self._scripts = deque(scripts or [saying("Hello", " there", ".")])
         self._models = list(models)
 
-    async def chat(self, request: ChatRequest, *, stream: bool) -> AsyncGenerator[Event | None, None]:
+    def listen(self, request: ChatRequest, *, stream: bool) -> AsyncGenerator[list[Heard], None]:
+        return built(self._events(request, stream=stream), request.model, stream=stream)
+
+    async def _events(self, request: ChatRequest, *, stream: bool) -> AsyncGenerator[Event | None, None]:
         script = self._scripts.popleft() if len(self._scripts) > 1 else self._scripts[0]
         self.requests.append(request)
         self.streamed.append(stream)

@@ -8,11 +8,13 @@ from urllib.parse import urlsplit
 import aiohttp
 import orjson
 
-from engine.chat import AnswerShape, ChatRequest, Image, Message, Tool
-from engine.events import Event
+from engine.chat import ChatRequest
+from engine.chunks import Builder
 from engine.failures import retry_after
 from engine.guard import Guard
+from engine.packets import Heard
 from engine.providers.openai_answer import Answer, refusal
+from engine.wire import request_json
 from errors import Invalid, NotConfigured, ProviderFailed, ProviderUnavailable
 
 __all__ = ["OpenAIProvider"]
@@ -20,8 +22,6 @@ __all__ = ["OpenAIProvider"]
 # How long a finished stream may take to close before its connection is given up instead of being used again.
 GOODBYE_SECONDS = 1.0
 LONGEST_BODY_BYTES = 32 * 2**20
-
-Json = dict[str, object]
 
 
 class OpenAIProvider:
@@ -57,7 +57,7 @@ class OpenAIProvider:
         if key:
             self._headers["authorization"] = f"Bearer {key}"
         # OpenAI's newer models insist on the new name, which most others have never heard of.
-        self._max_tokens_field = "max_completion_tokens" if address.hostname == "api.openai.com" else "max_tokens"
+        self._max_tokens_name = "max_completion_tokens" if address.hostname == "api.openai.com" else "max_tokens"
         self._timeout = aiohttp.ClientTimeout(total=None, connect=connect_seconds)
         self._ready = ready
         self._guard = guard
@@ -65,24 +65,27 @@ class OpenAIProvider:
         self._owns_session = session is None
         self._parting: set[aiohttp.ClientResponse] = set()
 
-    async def chat(self, request: ChatRequest, *, stream: bool) -> AsyncGenerator[Event | None, None]:
+    async def listen(self, request: ChatRequest, *, stream: bool) -> AsyncGenerator[list[Heard], None]:
         answer = Answer(self.name, self._key)
         async with self._response("POST", "/chat/completions", self._body(request, stream=stream)) as response:
-            if not _is_streamed(response, wanted=stream):
-                for event in answer.whole(await self._read(response)):
-                    yield event
+            is_streamed = _is_streamed(response, wanted=stream)
+            # Who gets the one for the other is given what was asked for.
+            builder = Builder(request.model, stream=stream) if is_streamed is not stream else None
+            if not is_streamed:
+                heard = answer.whole(await self._read(response))
+                yield heard if builder is None else builder.rebuilt(heard)
                 return
             try:
                 async for chunk in response.content.iter_any():
-                    for event in answer.feed(chunk):
-                        yield event
+                    if heard := answer.feed(chunk):
+                        yield heard if builder is None else builder.rebuilt(heard)
                     if answer.is_over:
                         break
             except aiohttp.ClientPayloadError:
                 if not answer.is_complete:  # else only the goodbye was lost
                     raise
-            for event in answer.end():
-                yield event
+            heard = answer.end()
+            yield heard if builder is None else builder.rebuilt(heard)
 
     async def models(self) -> list[str]:
         async with self._response("GET", "/models") as response:
@@ -175,23 +178,11 @@ class OpenAIProvider:
         )
 
     def _body(self, request: ChatRequest, *, stream: bool) -> bytes:
-        ours = {
-            "model": request.model,
-            "messages": [_message(message) for message in request.messages],
-            "tools": [_tool(tool) for tool in request.tools] or None,
-            "tool_choice": _tool_choice(request.tool_choice),
-            "response_format": _response_format(request.answer_shape),
-            "temperature": request.temperature,
-            "top_p": request.top_p,
-            self._max_tokens_field: request.max_tokens,
-            "stop": request.stop or None,
-            "seed": request.seed,
-            "presence_penalty": request.presence_penalty,
-            "frequency_penalty": request.frequency_penalty,
-            "stream": stream,
-            "stream_options": {"include_usage": True} if stream else None,
-        }
-        return orjson.dumps({**request.extra, **{name: value for name, value in ours.items() if value is not None}})
+        body = request_json(request, max_tokens_name=self._max_tokens_name)
+        options = body.pop("stream_options", None) or {}
+        if stream:
+            body["stream_options"] = {**options, "include_usage": True}
+        return orjson.dumps({**body, "stream": stream})
 
 
 def _is_streamed(response: aiohttp.ClientResponse, *, wanted: bool) -> bool:
@@ -199,44 +190,3 @@ def _is_streamed(response: aiohttp.ClientResponse, *, wanted: bool) -> bool:
     if response.content_type == "text/event-stream":
         return True
     return wanted and response.content_type not in ("application/json", "text/html")
-
-
-def _message(message: Message) -> Json:
-    wire: Json = {"role": message.role, "content": _content(message)}
-    if message.answers_call is not None:
-        wire["tool_call_id"] = message.answers_call
-    if message.tool_calls:
-        wire["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
-            for call in message.tool_calls
-        ]
-    return wire
-
-
-def _content(message: Message) -> str | list[Json] | None:
-    # One string wherever possible: not every server takes a list.
-    if not any(isinstance(part, Image) for part in message.parts):
-        return message.text if message.parts else None
-    return [
-        {"type": "text", "text": part}
-        if isinstance(part, str)
-        else {"type": "image_url", "image_url": {"url": part.url}}
-        for part in message.parts
-    ]
-
-
-def _tool(tool: Tool) -> Json:
-    function = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
-    return {"type": "function", "function": function}
-
-
-def _tool_choice(choice: str | None) -> str | Json | None:
-    if choice is None or choice in ("auto", "none", "required"):
-        return choice
-    return {"type": "function", "function": {"name": choice}}
-
-
-def _response_format(shape: AnswerShape | None) -> Json | None:
-    if shape is None:
-        return None
-    return {"type": "json_schema", "json_schema": {"name": shape.name, "schema": shape.schema, "strict": shape.strict}}

@@ -8,7 +8,9 @@ import orjson
 
 from engine.events import End, EndReason, Event, Reasoning, Text, ToolCall, Usage
 from engine.failures import failure
+from engine.packets import Heard
 from engine.sse import EventSplitter
+from engine.wire import call_json
 from errors import ProviderFailed, ProviderUnavailable
 
 __all__ = ["Answer", "refusal"]
@@ -22,6 +24,7 @@ END_REASONS = {
     "function_call": EndReason.TOOL_CALLS,
     "content_filter": EndReason.CONTENT_FILTER,
 }
+_CALL_MEMBERS = {"index", "id", "type", "function"}
 
 
 @dataclass(slots=True)
@@ -31,6 +34,8 @@ class Piecemeal:
     id: str = ""
     name: str = ""
     arguments: list[str] = field(default_factory=list)
+    # What vendors add to a call, such as Google's signature of the thought behind it.
+    more: Json = field(default_factory=dict)
 
     @property
     def is_whole(self) -> bool:
@@ -41,7 +46,10 @@ class Piecemeal:
         return True
 
     def put_together(self) -> ToolCall:
-        return ToolCall(self.id or f"call_{uuid4().hex}", self.name, "".join(self.arguments) or "{}")
+        call = ToolCall(self.id or f"call_{uuid4().hex}", self.name, "".join(self.arguments) or "{}")
+        if self.more:
+            call.wire = {**call_json(call), **self.more}
+        return call
 
 
 class Answer:
@@ -55,11 +63,14 @@ class Answer:
         self._calls: list[Piecemeal] = []
         self._call_by_index: dict[int, Piecemeal] = {}
         self._usage: Usage | None = None
+        # Some report it with every chunk; it counts once.
+        self._has_told_usage = False
         self._finish = ""
+        self._is_whole = False
         self._failure: ProviderFailed | None = None
 
-    def feed(self, chunk: bytes) -> list[Event | None]:
-        """The events in some bytes of a stream."""
+    def feed(self, chunk: bytes) -> list[Heard]:
+        """What is in some bytes of a stream."""
         try:
             blocks = self._splitter.feed(chunk)
         except OverflowError as exc:
@@ -67,30 +78,31 @@ class Answer:
             return []
         return self._read(blocks)
 
-    def end(self) -> list[Event | None]:
-        """The events that wait for the end. Raises when the stream failed or stopped in the middle."""
-        events = self._read(self._splitter.finish())
+    def end(self) -> list[Heard]:
+        """What had to wait for the end. Raises when the stream failed or stopped in the middle."""
+        heard = self._read(self._splitter.finish())
         if self._failure:
             raise self._failure
         if not self.is_complete:
             raise ProviderUnavailable(self._provider, "the stream ended in the middle of the answer")
-        return [*events, *self._closing()]
+        return [*heard, self._closing()]
 
-    def whole(self, body: bytes) -> list[Event | None]:
-        """The events of an answer that was not streamed."""
-        events = self._read([body])
-        if not (events or self.is_over or self.is_complete):
+    def whole(self, body: bytes) -> list[Heard]:
+        """An answer that was not streamed."""
+        self._is_whole = True
+        heard = self._read([body])
+        if not (any(piece.events for piece in heard) or self.is_over or self.is_complete):
             self._fail(LookupError("choices"))
         if self._failure:
             raise self._failure
-        return [*events, *self._closing()]
+        return [*heard, self._closing()]
 
     @property
     def is_complete(self) -> bool:
         return not self._failure and (self.is_over or bool(self._finish))
 
-    def _read(self, blocks: list[bytes]) -> list[Event | None]:
-        events: list[Event | None] = []
+    def _read(self, blocks: list[bytes]) -> list[Heard]:
+        heard: list[Heard] = []
         try:
             for block in blocks:
                 if self.is_over:
@@ -98,10 +110,10 @@ class Answer:
                 if block.startswith(b"[DONE]"):
                     self.is_over = True
                 elif block:
-                    self._take_message(orjson.loads(block), events)
+                    heard.append(self._take_message(block))
         except (AttributeError, LookupError, TypeError, ValueError, ProviderFailed) as exc:
             self._fail(exc)
-        return events
+        return heard
 
     def _fail(self, cause: Exception) -> None:
         self.is_over = True
@@ -111,16 +123,27 @@ class Answer:
             self._failure = ProviderFailed(self._provider, "sent something that is not a chat completion")
             self._failure.__cause__ = cause
 
-    def _take_message(self, message: Json, events: list[Event | None]) -> None:
+    def _take_message(self, block: bytes) -> Heard:
+        message: Json = orjson.loads(block)
+        events: list[Event | None] = []
+        finishes = False
         if error := message.get("error"):
             raise refusal(self._provider, error, secret=self._secret)
+        choices = message.get("choices")
+        for choice in choices or ():
+            if not choice.get("index"):  # only the first of several answers, should someone ask for them
+                finishes = self._take_choice(choice, events)
         if usage := message.get("usage") or (message.get("x_groq") or {}).get("usage"):
             self._usage = _usage(usage)
-        for choice in message.get("choices") or ():
-            if not choice.get("index"):  # only the first of several answers, should someone ask for them
-                self._take_choice(choice, events)
+            # Not before the end, as long as there may be another.
+            is_last = self._is_whole or (not choices and bool(self._finish))
+            if is_last and self._usage and not self._has_told_usage:
+                self._has_told_usage = True
+                events.append(self._usage)
+        return Heard(block, events, finishes)
 
-    def _take_choice(self, choice: Json, events: list[Event | None]) -> None:
+    def _take_choice(self, choice: Json, events: list[Event | None]) -> bool:
+        """Whether it says why the answer ends."""
         delta = choice.get("delta") or choice.get("message") or {}
         thought = delta.get("reasoning_content") or delta.get("reasoning")
         if thought and type(thought) is str:
@@ -134,16 +157,20 @@ class Answer:
             for position, piece in enumerate(pieces):
                 self._add(piece, position if "message" in choice else piece.get("index"))
             events.append(None)
-        if finish := choice.get("finish_reason"):
+        finish = choice.get("finish_reason")
+        if finish:
             if finish == "error":  # OpenRouter, when the vendor behind it failed and said nothing
                 raise ProviderUnavailable(self._provider, "broke the answer off")
             self._finish = finish
+        return bool(finish)
 
     def _add(self, piece: Json, index: int | None) -> None:
         function = piece.get("function") or {}
         id, name, arguments = piece.get("id") or "", function.get("name") or "", function.get("arguments") or ""
         call = self._call_for(index, id, name)
         call.id = call.id or id
+        for member in piece.keys() - _CALL_MEMBERS:
+            call.more[member] = piece[member]
         # A name may come in pieces, or again and again with every piece of the arguments.
         if name != call.name and not call.arguments:
             call.name += name
@@ -167,12 +194,15 @@ class Answer:
             self._call_by_index[index] = call
         return call
 
-    def _closing(self) -> list[Event | None]:
+    def _closing(self) -> Heard:
         reason = END_REASONS.get(self._finish, EndReason.STOP)
         if self._calls and reason is EndReason.STOP:
             reason = EndReason.TOOL_CALLS
-        calls = [call.put_together() for call in self._calls]
-        return [*calls, *([self._usage] if self._usage else []), End(reason)]
+        events: list[Event | None] = [call.put_together() for call in self._calls]
+        if self._usage and not self._has_told_usage:
+            events.append(self._usage)
+        events.append(End(reason))
+        return Heard(b"", events)
 
 
 def refusal(
@@ -200,10 +230,16 @@ def refusal(
     )
 
 
-def _usage(usage: Json) -> Usage:
+def _usage(usage: Json) -> Usage | None:
+    """What is reported, zeros included; None when it is less than the two counts that matter."""
+    read, written = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    if written is None and read is not None and usage.get("total_tokens") is not None:
+        written = usage["total_tokens"] - read
+    if read is None or written is None:
+        return None
     details = usage.get("prompt_tokens_details") or {}
     cached = details.get("cached_tokens") or usage.get("prompt_cache_hit_tokens") or 0
-    return Usage(usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0, cached)
+    return Usage(read, written, cached)
 
 
 def _parts(content: list[Json]) -> list[Event]:

@@ -9,15 +9,14 @@ import httpx2
 import orjson
 from pydantic_ai import direct, exceptions, messages
 from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
-from pydantic_ai.output import OutputObjectDefinition
 from pydantic_ai.settings import ModelSettings
-from pydantic_ai.tools import ToolDefinition
 from pydantic_ai.usage import RequestUsage
 
-from engine.chat import ChatRequest, Image, Message, Role
+from engine.chat import ChatRequest
 from engine.events import End, EndReason, Event, Reasoning, Text, ToolCall, Usage
 from engine.failures import failure, retry_after, scrubbed
 from engine.guard import Guard
+from engine.providers.pydantic_ai_question import history_of, parameters_of, settings_of
 from errors import ContextTooLong, Invalid, ProviderFailed, ProviderUnavailable
 
 __all__ = ["PydanticAIWire", "http_client"]
@@ -104,7 +103,7 @@ class PydanticAIWire:
     async def chat(self, request: ChatRequest, *, stream: bool) -> AsyncGenerator[Event | None, None]:
         with self._failures():
             model = self._model(request.model)
-            asked = _history(request.messages), _settings(request), _parameters(request, model)
+            asked = history_of(request.messages), settings_of(request), parameters_of(request, model)
             if not stream:
                 history, settings, parameters = asked
                 whole = await direct.model_request(
@@ -245,70 +244,3 @@ def _said(body: object) -> str:
         case str(said) if "<" not in said:
             return said
     return ""
-
-
-def _history(ours: tuple[Message, ...]) -> list[messages.ModelMessage]:
-    tool_by_call = {call.id: call.name for message in ours for call in message.tool_calls}
-    return [_message(message, tool_by_call) for message in ours]
-
-
-def _message(message: Message, tool_by_call: dict[str, str]) -> messages.ModelMessage:
-    match message.role:
-        case Role.SYSTEM:
-            return messages.ModelRequest([messages.SystemPromptPart(message.text)])
-        case Role.USER:
-            return messages.ModelRequest([messages.UserPromptPart([_content(part) for part in message.parts])])
-        case Role.TOOL:
-            call = message.answers_call or ""
-            returned = messages.ToolReturnPart(tool_by_call.get(call, ""), message.text, tool_call_id=call)
-            return messages.ModelRequest([returned])
-        case Role.ASSISTANT:
-            said = [messages.TextPart(message.text)] if message.text else []
-            calls = [messages.ToolCallPart(call.name, call.arguments, call.id) for call in message.tool_calls]
-            return messages.ModelResponse([*said, *calls])
-
-
-def _content(part: str | Image) -> messages.UserContent:
-    if isinstance(part, str):
-        return part
-    if part.url.startswith("data:"):
-        return messages.BinaryContent.from_data_uri(part.url)
-    return messages.ImageUrl(part.url)
-
-
-def _settings(request: ChatRequest) -> ModelSettings:
-    wanted = {
-        "temperature": request.temperature,
-        "top_p": request.top_p,
-        "max_tokens": request.max_tokens,
-        "stop_sequences": list(request.stop) or None,
-        "seed": request.seed,
-        "presence_penalty": request.presence_penalty,
-        "frequency_penalty": request.frequency_penalty,
-        "tool_choice": _tool_choice(request.tool_choice),
-        "extra_body": dict(request.extra) or None,
-    }
-    settings = ModelSettings()
-    settings.update({name: value for name, value in wanted.items() if value is not None})  # type: ignore[typeddict-item]  # named above
-    return settings
-
-
-def _tool_choice(choice: str | None) -> str | list[str] | None:
-    return choice if choice in (None, "auto", "none", "required") else [choice]
-
-
-def _parameters(request: ChatRequest, model: Model) -> ModelRequestParameters:
-    tools = [
-        ToolDefinition(name=tool.name, description=tool.description, parameters_json_schema=dict(tool.parameters))
-        for tool in request.tools
-    ]
-    shape = request.answer_shape
-    if shape is None:
-        return ModelRequestParameters(function_tools=tools)
-    # Models that cannot be held to a schema are at least told about it.
-    is_native = model.profile.get("supports_json_schema_output", False)
-    return ModelRequestParameters(
-        function_tools=tools,
-        output_mode="native" if is_native else "prompted",
-        output_object=OutputObjectDefinition(dict(shape.schema), shape.name, strict=shape.strict or None),
-    )

@@ -9,16 +9,29 @@ import importlib
 import importlib.util
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Protocol
 
-from engine.chat import ChatProvider, ChatRequest
+from engine.chat import ChatRequest
+from engine.chunks import built
 from engine.events import Event
 from engine.guard import Guard
+from engine.packets import Heard
 from errors import NotConfigured
 
 __all__ = ["VENDORS", "VendorProvider"]
 
 # The packages that each vendor's extra brings.
 VENDORS = {"anthropic": ("pydantic_ai", "anthropic"), "google": ("pydantic_ai", "google.genai")}
+
+
+class Wire(Protocol):
+    """What a vendor's module connects to."""
+
+    def chat(self, request: ChatRequest, *, stream: bool) -> AsyncGenerator[Event | None, None]: ...
+
+    async def models(self) -> list[str]: ...
+
+    async def close(self) -> None: ...
 
 
 class VendorProvider:
@@ -38,13 +51,13 @@ class VendorProvider:
             raise NotConfigured(f"Model provider {name!r} needs an extra: install palaver[{vendor}]")
         self.name, self.vendor = name, vendor
         self._key, self._base_url, self._connect_seconds, self._guard = key, base_url, connect_seconds, guard
-        self._wire: ChatProvider | None = None
+        self._wire: Wire | None = None
 
-    async def chat(self, request: ChatRequest, *, stream: bool) -> AsyncGenerator[Event | None, None]:
+    async def listen(self, request: ChatRequest, *, stream: bool) -> AsyncGenerator[list[Heard], None]:
         wire = await self._open()
-        async with aclosing(wire.chat(request, stream=stream)) as events:
-            async for event in events:
-                yield event
+        async with aclosing(built(wire.chat(request, stream=stream), request.model, stream=stream)) as answer:
+            async for heard in answer:
+                yield heard
 
     async def models(self) -> list[str]:
         wire = await self._open()
@@ -54,7 +67,7 @@ class VendorProvider:
         if self._wire is not None:
             await self._wire.close()
 
-    async def _open(self) -> ChatProvider:
+    async def _open(self) -> Wire:
         if self._wire is None:
             module = await asyncio.to_thread(importlib.import_module, f"engine.providers.{self.vendor}")
             # Whoever waited for the same import may have been first.

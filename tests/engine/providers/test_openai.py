@@ -20,6 +20,7 @@ from engine import (
     ToolCall,
     Usage,
 )
+from engine.packets import events_of
 from engine.providers.openai import OpenAIProvider
 from errors import (
     ContextTooLong,
@@ -38,7 +39,7 @@ either_way = pytest.mark.parametrize("stream", [True, False], ids=["streamed", "
 async def answer(provider: OpenAIProvider, question: ChatRequest, *, stream: bool = True) -> list[Event]:
     """Every event, with neighbouring texts and thoughts joined: where they were cut is not the point here."""
     events: list[Event] = []
-    async for event in provider.chat(question, stream=stream):
+    async for event in events_of(provider.listen(question, stream=stream)):
         last = events[-1] if events else None
         if isinstance(event, (Text, Reasoning)) and type(last) is type(event):
             last.text += event.text
@@ -67,7 +68,7 @@ async def test_yields_each_token_as_it_comes(
 ) -> None:
     upstream.will(Reply("Hel", first := Gate(), "lo", second := Gate()))
 
-    async with aclosing(provider.chat(question, stream=True)) as events:
+    async with aclosing(events_of(provider.listen(question, stream=True))) as events:
         assert await anext(events) == Text("Hel")
         first.open()
         assert await anext(events) == Text("lo")
@@ -94,9 +95,9 @@ async def test_puts_parallel_tool_calls_together(
 
     assert events == [
         Text("Looking."),
+        Usage(10, 1),
         ToolCall("call_a", "weather", '{"city": "Oslo"}'),
         ToolCall("call_b", "time", "{}"),
-        Usage(10, 1),
         End(EndReason.TOOL_CALLS),
     ]
 
@@ -163,7 +164,7 @@ async def test_shows_life_while_a_tool_call_grows(
 ) -> None:
     upstream.will(Reply(ToolPiece(0, "a", "one", '{"x"'), Gate()))
 
-    async with aclosing(provider.chat(question, stream=True)) as events:
+    async with aclosing(events_of(provider.listen(question, stream=True))) as events:
         assert await anext(events) is None
 
 
@@ -247,7 +248,7 @@ async def test_says_everything_on_the_wire(upstream: Upstream, provider: OpenAIP
             Message.tool_result("call_a", "Rain"),
         ),
         tools=(Tool("weather", "Says the weather", {"type": "object"}),),
-        tool_choice="weather",
+        tool_choice={"type": "function", "function": {"name": "weather"}},
         answer_shape=AnswerShape({"type": "object"}, name="report"),
         temperature=0.0,
         top_p=0.9,
@@ -372,7 +373,7 @@ async def test_keeps_what_was_said_before_the_connection_was_cut(
     upstream: Upstream, provider: OpenAIProvider, question: ChatRequest
 ) -> None:
     upstream.will(Reply("Hel", gate := Gate(), Cut()))
-    events = provider.chat(question, stream=True)
+    events = events_of(provider.listen(question, stream=True))
 
     assert await anext(events) == Text("Hel")
     gate.open()
@@ -393,7 +394,7 @@ async def test_hears_an_error_inside_a_stream(
     upstream: Upstream, provider: OpenAIProvider, question: ChatRequest
 ) -> None:
     upstream.will(Reply("Hel", {"error": {"message": "Too busy", "type": "overloaded_error"}}, burst=2))
-    events = provider.chat(question, stream=True)
+    events = events_of(provider.listen(question, stream=True))
 
     assert await anext(events) == Text("Hel")
     with pytest.raises(ProviderUnavailable, match="Too busy"):
@@ -404,7 +405,7 @@ async def test_keeps_what_was_said_before_garbage(
     upstream: Upstream, provider: OpenAIProvider, question: ChatRequest
 ) -> None:
     upstream.will(Reply("Hel", b"data: {\n\n", "lo", burst=3))
-    events = provider.chat(question, stream=True)
+    events = events_of(provider.listen(question, stream=True))
 
     assert await anext(events) == Text("Hel")
     with pytest.raises(ProviderFailed, match="not a chat completion"):
@@ -423,7 +424,7 @@ async def test_closing_hangs_up_in_the_middle_of_a_stream(
     upstream: Upstream, provider: OpenAIProvider, question: ChatRequest
 ) -> None:
     upstream.will(Reply("Hel", Gate()))
-    events = provider.chat(question, stream=True)
+    events = events_of(provider.listen(question, stream=True))
     await anext(events)
     call = await upstream.arrived()
 

@@ -25,6 +25,7 @@ from engine import (
     ToolCall,
     Usage,
 )
+from engine.packets import events_of
 from engine.providers.vendors import VendorProvider
 from errors import (
     ContextTooLong,
@@ -189,7 +190,7 @@ def question(wire: Wire) -> ChatRequest:
 
 async def answer(provider: VendorProvider, question: ChatRequest, *, stream: bool) -> list[Event]:
     events: list[Event] = []
-    async for event in provider.chat(question, stream=stream):
+    async for event in events_of(provider.listen(question, stream=stream)):
         last = events[-1] if events else None
         if isinstance(event, (Text, Reasoning)) and type(last) is type(event):
             last.text += event.text
@@ -218,7 +219,7 @@ async def test_yields_each_token_as_it_comes(
     upstream.will(wire.stream("Hel", gate := Gate(), "lo"))
 
     heard = []
-    async with aclosing(vendor.chat(question, stream=True)) as events:
+    async with aclosing(events_of(vendor.listen(question, stream=True))) as events:
         async for event in events:
             if isinstance(event, Text):
                 heard.append(event.text)
@@ -231,7 +232,7 @@ async def test_closing_hangs_up_in_the_middle_of_a_stream(
     upstream: Upstream, vendor: VendorProvider, wire: Wire, question: ChatRequest
 ) -> None:
     upstream.will(wire.stream("Hel", Gate(), "lo"))
-    events = vendor.chat(question, stream=True)
+    events = events_of(vendor.listen(question, stream=True))
     async for event in events:
         if event == Text("Hel"):
             break
@@ -365,7 +366,7 @@ async def test_keeps_what_was_said_before_the_connection_was_cut(
     upstream: Upstream, vendor: VendorProvider, wire: Wire, question: ChatRequest
 ) -> None:
     upstream.will(wire.stream("Hel", gate := Gate(), Cut()))
-    events = vendor.chat(question, stream=True)
+    events = events_of(vendor.listen(question, stream=True))
     async for event in events:
         if event == Text("Hel"):
             break
@@ -483,7 +484,7 @@ def everything(model: str) -> ChatRequest:
             Message.tool_result("call_a", "Rain"),
         ),
         tools=(Tool("weather", "Says the weather"), Tool("time")),
-        tool_choice="weather",
+        tool_choice={"type": "function", "function": {"name": "weather"}},
         temperature=0.5,
         max_tokens=5,
         stop=("END",),

@@ -1,0 +1,44 @@
+"""What a provider sends: the bytes as they came, beside what they mean."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from engine.events import Event
+from engine.targets import Target
+
+__all__ = ["Heard", "Packet", "events_of"]
+
+
+@dataclass(slots=True)
+class Heard:
+    """One piece of an answer.
+
+    `block` is the JSON of one event of a stream, as the provider sent it, or the whole body of a plain answer; where
+    the provider speaks another wire it is built to look so. It is empty for what is known without a block of its
+    own: tool calls put together from their pieces, usage that came along with something else, and the end.
+
+    Among the events None is a sign of life: a piece of something that is not whole yet.
+    """
+
+    block: bytes
+    events: list[Event | None]
+    # This block says why the answer ends; what may still follow it is the usage, in a block whose events hold it.
+    finishes: bool = False
+
+
+@dataclass(slots=True)
+class Packet:
+    """What came in one read from the network, and from whom."""
+
+    target: Target
+    heard: list[Heard]
+
+
+async def events_of(answer: AsyncGenerator[list[Heard], None]) -> AsyncGenerator[Event | None, None]:
+    """The meaning alone. Closing it closes the answer."""
+    async with aclosing(answer) as pieces:
+        async for several in pieces:
+            for heard in several:
+                for event in heard.events:
+                    yield event
