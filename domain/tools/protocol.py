@@ -2,10 +2,9 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any  # Arguments are open JSON.
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import orjson
@@ -14,8 +13,10 @@ import models
 from domain import chunks
 from domain.agents import Tool
 from domain.calling import Caller
+from domain.gateways.callbacks import is_collection_query, read_collection_query
+from domain.gateways.checks import check_function
 from domain.gateways.parameters import ProtocolFunction
-from domain.retrieval import DEFAULT_TOP, MOST_RESULTS, Asked, Hit, Retrieval, Search
+from domain.retrieval import Asked, Hit, Retrieval, Search
 from domain.tools.arguments import NOTHING, check
 from domain.tools.cache import Cache
 from domain.tools.calling import CallFailed, call, context_of
@@ -23,18 +24,14 @@ from domain.tools.nonce import Nonces
 from engine.guard import Guard
 from errors import Invalid, SourceFailed, ToolFailed
 
-__all__ = ["SCHEME", "ProtocolFunctions", "check_callback"]
+__all__ = ["ProtocolFunctions", "function_of"]
 
 _logger = logging.getLogger(__name__)
-
-# Not an address of the web: a function that we answer ourselves.
-SCHEME = "aivax"
 
 _LISTING_SECONDS, _CALL_SECONDS = 15.0, 60.0
 _CACHE_SECONDS, _CACHE_BYTES = 600.0, 16_000_000
 _LISTING_BYTES, _RESULT_BYTES = 1_000_000, 1_000_000
 _MOST_FUNCTIONS = 256
-_SHORTEST_NAME = 3
 _REFERENCE_CHARACTERS = 2_000
 
 _QUERY = {
@@ -50,7 +47,7 @@ class ProtocolFunctions:
         self._listings: Cache[bytes] = Cache(len, most_bytes=_CACHE_BYTES)
 
     def tool(self, caller: Caller, function: ProtocolFunction) -> Tool:
-        if urlsplit(function.callback_url).scheme == SCHEME:
+        if is_collection_query(function.callback_url):
             return self._search(caller, function)
         schema = function.content_format or NOTHING
         return Tool(function.name, function.description, schema, partial(self._call, caller, function, schema))
@@ -108,7 +105,7 @@ class ProtocolFunctions:
     # ---------------------------------------------------------------- aivax://query-collection
 
     def _search(self, caller: Caller, function: ProtocolFunction) -> Tool:
-        wanted = _search_of(function.callback_url)
+        wanted = read_collection_query(function.callback_url)
 
         async def run(arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
             check(function.name, _QUERY, arguments)
@@ -117,45 +114,13 @@ class ProtocolFunctions:
                 collection_ids=(wanted.collection_id,),
                 top=wanted.top,
                 min_score=wanted.min_score,
-                include_references=wanted.refs,
+                include_references=wanted.include_references,
             )
             found = await self._retrieval.search(caller.principal, asked)
             await self._retrieval.record(caller.principal, found, Asked(function.name))
             return await _told(found.hits)
 
         return Tool(function.name, function.description, function.content_format or _QUERY, run)
-
-
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    collection_id: str
-    top: int
-    min_score: float
-    refs: bool
-
-
-def _search_of(url: str) -> _Wanted:
-    parts = urlsplit(url)
-    if parts.netloc != "query-collection":
-        raise Invalid("callbackUrl", f"must be a web address or {SCHEME}://query-collection?collection-id=…")
-    asked = {name: values[0] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
-    if models.parse_id(asked.get("collection-id", "")) is None:
-        raise Invalid("callbackUrl", "must name a collection by its id, as ?collection-id=…")
-    try:
-        top, min_score = int(asked.get("top", DEFAULT_TOP)), float(asked.get("min", 0))
-    except ValueError:
-        top, min_score = 0, 0.0
-    if not (1 <= top <= MOST_RESULTS and 0 <= min_score <= 1):
-        raise Invalid("callbackUrl", f"must have a top from 1 to {MOST_RESULTS} and a min from 0 to 1")
-    return _Wanted(asked["collection-id"], top, min_score, "refs" in asked)
-
-
-async def check_callback(guard: Guard, url: str) -> None:
-    """For a function that is to be kept."""
-    if urlsplit(url).scheme == SCHEME:
-        _search_of(url)
-    else:
-        await guard.vet(url, "callbackUrl")
 
 
 async def _told(hits: Sequence[Hit]) -> list[dict[str, Any]]:
@@ -180,19 +145,20 @@ def _named(url: str) -> str:
 
 def _functions(listing: bytes, source: str) -> list[ProtocolFunction]:
     try:
-        listed = orjson.loads(listing)["functions"]
-        functions = [_function(each) for each in listed[:_MOST_FUNCTIONS]]
+        functions = [function_of(each) for each in orjson.loads(listing)["functions"][:_MOST_FUNCTIONS]]
+        for number, function in enumerate(functions):
+            check_function(function, f"functions[{number}]")
+    except Invalid as exc:
+        raise SourceFailed(source, f"offers what cannot be used: {exc.field} {exc.problem}") from exc
     except (ValueError, TypeError, KeyError, AttributeError) as exc:
         raise SourceFailed(
             source, 'did not answer with {"functions": [{"name", "description", "callbackUrl"}]}'
         ) from exc
-    for function in functions:
-        if len(function.name) < _SHORTEST_NAME:
-            raise SourceFailed(source, f"offers a function {function.name!r}, whose name is too short")
     return functions
 
 
-def _function(listed: Mapping[str, Any]) -> ProtocolFunction:
+def function_of(listed: Mapping[str, Any]) -> ProtocolFunction:
+    """As its JSON says it. Raises what reading wrong JSON raises."""
     texts = listed["name"], listed["description"], listed["callbackUrl"]
     headers, schema = listed.get("headers") or {}, listed.get("contentFormat")
     if not all(isinstance(text, str) for text in (*texts, *headers.values())) or not isinstance(schema, dict | None):

@@ -14,9 +14,8 @@ from domain.identity import Principal
 from domain.ingestion import Ingestion
 from domain.storing import NewDocument
 from domain.tools import Nonces, Toolbox
-from domain.tools.protocol import check_callback
 from engine.guard import Guard
-from errors import Conflict, Invalid, SourceFailed, ToolFailed
+from errors import Conflict, SourceFailed, ToolFailed
 from tests.domain.tools.conftest import caller_of
 from tests.domain.tools.listening import Server
 from tests.knowing import fill
@@ -183,7 +182,18 @@ async def test_offers_what_a_source_lists(toolbox: Toolbox, caller: Caller, serv
 
 
 @pytest.mark.parametrize(
-    "listing", ["", "[]", "{}", '{"functions": [{}]}', '{"functions": [{"name": "x"}]}', '{"functions": 5}', "\xff"]
+    "listing",
+    [
+        '{"functions": [{"name": "read_skill", "description": "", "callbackUrl": "https://example.com/"}]}',
+        '{"functions": [{"name": "find", "description": "", "callbackUrl": "aivax://delete-collection"}]}',
+        "",
+        "[]",
+        "{}",
+        '{"functions": [{}]}',
+        '{"functions": [{"name": "x"}]}',
+        '{"functions": 5}',
+        "\xff",
+    ],
 )
 async def test_names_the_source_that_fails(toolbox: Toolbox, caller: Caller, server: Server, listing: str) -> None:
     server.says("/functions", listing)
@@ -235,20 +245,3 @@ async def test_searches_a_collection(
         "references": [{"name": "oven", "text": "Ovens are hot."}],
     }
     assert tool.parameters["required"] == ["query"]
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "aivax://delete-collection?collection-id=0198f0d2-0000-7000-8000-000000000000",
-        "aivax://query-collection",
-        "aivax://query-collection?collection-id=mine",
-        "aivax://query-collection?collection-id=0198f0d2-0000-7000-8000-000000000000&top=0",
-        "aivax://query-collection?collection-id=0198f0d2-0000-7000-8000-000000000000&min=many",
-        "http://127.0.0.1/",
-        "ftp://example.com/",
-    ],
-)
-async def test_keeps_no_callback_that_leads_nowhere(url: str) -> None:
-    with pytest.raises(Invalid):
-        await check_callback(Guard(), url)
