@@ -1,18 +1,19 @@
 """Small questions that a model is asked on the way to an answer, and what they cost."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from decimal import Decimal
 
 import models
 from domain.agents import AgentSpec
+from domain.identity import Principal
 from domain.usage import UsageItem
 from engine import AnswerShape, ChatRequest, Engine, Message
 from engine.events import Text, Usage
 from engine.targets import Target
 
-__all__ = ["Asking", "Bill", "Choice", "Purpose", "choice_of"]
+__all__ = ["Asking", "Bill", "Choice", "FindModel", "Purpose", "choice_of"]
 
 _MILLION = Decimal(1_000_000)
 # A model that thinks before it writes counts its thoughts as well.
@@ -28,7 +29,11 @@ class Choice:
 
 
 def choice_of(spec: AgentSpec) -> Choice:
-    return Choice(spec.model, (Target(spec.asked, spec.model.name, model_id=spec.model.id),))
+    return Choice(spec.model, spec.targets)
+
+
+# By the name of a model that is configured here, or in the catalog and at a provider that is.
+FindModel = Callable[[Principal, str], Awaitable[Choice]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,7 @@ class Asking:
         usage: Usage | None = None
         is_over = False
         try:
-            async with aclosing(self._engine.chat(choice.targets[0].provider, request, stream=False)) as events:
+            async with aclosing(self._engine.chat(choice.targets, request, stream=False)) as events:
                 async for event in events:
                     if isinstance(event, Text):
                         pieces.append(event.text)

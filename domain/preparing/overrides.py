@@ -13,6 +13,7 @@ from domain.gateways.parameters import (
     Parameters,
     Sentinel,
 )
+from engine import wire
 from engine.chat import ChatRequest
 from errors import Invalid
 
@@ -57,9 +58,15 @@ def sampled(request: ChatRequest, gateway: Parameters) -> ChatRequest:
         extra.setdefault("verbosity", gateway.verbosity)
     if gateway.has(Flag.NO_REASONING_EFFORT):
         extra.pop("reasoning_effort", None)
+    if gateway.has(Flag.DISABLE_REASONING_SUMMARY):
+        extra = _without_summary(extra)
     stop = request.stop or ((gateway.stop,) if gateway.stop else ())
+    tools = request.tools or tuple(
+        wire.tool_of(tool, f"tools[{place}]") for place, tool in enumerate(gateway.tools or ())
+    )
     return replace(
         request,
+        tools=tools,
         temperature=None if gateway.has(Flag.NO_TEMPERATURE) else _first(request.temperature, gateway.temperature),
         top_p=_first(request.top_p, gateway.top_p),
         presence_penalty=_first(request.presence_penalty, gateway.presence_penalty),
@@ -79,6 +86,15 @@ def with_settings(request: ChatRequest, gateway: Parameters, extra_body: Mapping
         field = "extra_body" if extra_body else "additionalSettings"
         raise Invalid(field, "is for gateways with a base address of their own, and this model is an integrated one")
     return replace(request, extra={**(settings or {}), **request.extra, **(extra_body or {})})
+
+
+def _without_summary(extra: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in extra.items() if name != "reasoning_summary"}
+    if isinstance(reasoning := kept.get("reasoning"), Mapping):
+        kept["reasoning"] = {
+            name: value for name, value in reasoning.items() if name not in ("summary", "generate_summary")
+        }
+    return kept
 
 
 def _first(wanted: float | None, configured: float | None) -> float | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import models
 from domain.agents import Tool
+from domain.preparing.reading import Reading
 from domain.usage import UsageItem
 from engine.chat import ChatRequest
 from engine.targets import Target
@@ -25,6 +26,9 @@ class Prepared:
     items: tuple[UsageItem, ...] = ()
     # From the request to the one that is sent, before each time the model is asked; told how often it was before.
     before_round: Callable[[ChatRequest, int], ChatRequest] | None = None
+    # For a model that does not answer as models do: one for each time it is asked, told likewise. What it reads is the
+    # answer then, and what was sent may not be passed on.
+    reading: Callable[[int], Reading] | None = None
     # "low", "medium" or "high", when the model was chosen by it.
     complexity: str | None = None
     # Why the conversation was replaced by a refusal.
