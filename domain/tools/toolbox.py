@@ -14,6 +14,7 @@ from domain.tools.nonce import Nonces
 from domain.tools.protocol import ProtocolFunctions
 from domain.tools.remote import RemoteTexts
 from domain.tools.together import together
+from domain.tools.worker import Worker
 from engine.guard import Guard
 from errors import Conflict
 
@@ -36,13 +37,22 @@ class _Lot:
 
 class Toolbox:
     def __init__(self, guard: Guard, nonces: Nonces, retrieval: Retrieval) -> None:
+        self._guard, self._nonces = guard, nonces
         self.remote = RemoteTexts(guard, nonces)
         self.retrieval = retrieval
         self._functions = ProtocolFunctions(guard, nonces, retrieval)
         self._servers = McpServers(guard, nonces)
 
-    async def tools_for(self, caller: Caller, parameters: Parameters, closing: AsyncExitStack) -> list[Tool]:
-        """What a tool holds open is closed with `closing`: when the answer is over, or whoever asked has left.
+    def worker(self, caller: Caller, parameters: Parameters) -> Worker | None:
+        url = parameters.worker_script_source
+        return None if url is None else Worker(self._guard, self._nonces, caller, url)
+
+    async def tools_for(
+        self, caller: Caller, parameters: Parameters, closing: AsyncExitStack, others: Sequence[Tool] = ()
+    ) -> list[Tool]:
+        """All that may be called, `others` first, which the gateway has elsewhere: its searches, its skills.
+
+        What a tool holds open is closed with `closing`: when the answer is over, or whoever asked has left.
 
         A source that fails fails all of it, as `SourceFailed` with the source's name: an answer of a model that
         silently lacks a tool would look like an answer and be none.
@@ -54,7 +64,9 @@ class Toolbox:
                 *(self._served(caller, source, closing) for source in parameters.mcp_sources),
             ]
         )
-        tools = _joined([_Lot("the protocol functions", own), *fetched])
+        tools = _joined([_Lot("the gateway itself", others), _Lot("the protocol functions", own), *fetched])
+        if (worker := self.worker(caller, parameters)) is not None:
+            tools = [worker.watched(tool) for tool in tools]
         return [explained(tool) for tool in tools] if parameters.tool_invocation_explanations else tools
 
     async def _listed(self, caller: Caller, url: str) -> _Lot:
