@@ -2,18 +2,36 @@
 
 import colorsys
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+
+import orjson
 
 import models
 from domain.identity import Principal
 from engine.events import Usage
 from models.database import connection
 
-__all__ = ["ModelUse", "TimeRange", "UsageItem", "UsageStatistics", "cost_of", "recent", "statistics"]
+__all__ = [
+    "SMALLEST",
+    "ModelUse",
+    "TimeRange",
+    "UsageItem",
+    "UsageStatistics",
+    "cost_of",
+    "estimate_tokens",
+    "items_json",
+    "items_of",
+    "recent",
+    "statistics",
+]
 
 _MILLION = Decimal(1_000_000)
+_NOTHING = Decimal(0)
+# What the database keeps of an amount of money.
+SMALLEST = Decimal("0.000000001")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +92,61 @@ class UsageStatistics:
 
 
 def cost_of(usage: Usage, model: models.Model) -> Decimal:
-    price_in, price_out = model.input_price or Decimal(0), model.output_price or Decimal(0)
-    return (usage.input_tokens * price_in + usage.output_tokens * price_out) / _MILLION
+    """What nobody knows the price of costs nothing; what is known to cost nothing does so as well."""
+    input_price = model.input_price or _NOTHING
+    cost = (usage.input_tokens - _cached(usage)) * input_price + usage.output_tokens * (model.output_price or _NOTHING)
+    if usage.cached_tokens:
+        cost += _cached(usage) * (input_price if model.cached_price is None else model.cached_price)
+    return (cost / _MILLION).quantize(SMALLEST)
+
+
+def items_of(usage: Usage, model: models.Model, called: str) -> tuple[UsageItem, ...]:
+    """The same in lines, which add up to it."""
+    description = f"Inference for AI model '{called}'"
+    cached = _cached(usage)
+    input_price = model.input_price or _NOTHING
+    lines = [
+        ("inference.chat_completions.in", usage.input_tokens - cached, input_price),
+        ("inference.chat_completions.out", usage.output_tokens, model.output_price or _NOTHING),
+        (
+            "inference.chat_completions.in.cached",
+            cached,
+            input_price if model.cached_price is None else model.cached_price,
+        ),
+    ]
+    return tuple(UsageItem(sku, description, count, price / _MILLION) for sku, count, price in lines if count)
+
+
+def _cached(usage: Usage) -> int:
+    """Providers count what they remembered among the input."""
+    return min(usage.cached_tokens, usage.input_tokens)
+
+
+def estimate_tokens(characters: int) -> int:
+    """For when the provider did not say: four characters make about one, and a message costs a few of its own."""
+    return characters // 4 + 4
+
+
+def items_json(items: Sequence[UsageItem]) -> str:
+    """As a record keeps them. Prices as text: they are amounts of money, and JSON's numbers are not."""
+    return orjson.dumps(
+        [
+            {
+                "sku": item.sku,
+                "description": item.description,
+                "quantity": item.quantity,
+                "unit_price": str(item.unit_price),
+                "amount": str(item.amount),
+            }
+            for item in items
+        ]
+    ).decode()
+
+
+def estimated(asked_characters: int, answered_characters: int) -> Usage:
+    """For when the provider did not say: four characters make about one token, and a message costs a few of its own."""
+    written = answered_characters // 4 + 4 if answered_characters else 0
+    return Usage(asked_characters // 4 + 4, written, estimated=True)
 
 
 async def statistics(principal: Principal, range: TimeRange, external_user: str | None) -> UsageStatistics:

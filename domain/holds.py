@@ -1,0 +1,414 @@
+"""What this process has put aside of budgets, so that a call need not ask the database whether there is money left.
+
+A process takes a slice of what is free in one statement that cannot pass the limit, lets calls in from it in memory,
+and writes down together what they have spent. So spent and held never pass the limit by anything that was reserved,
+however many processes there are; what can pass it is the part of a call's cost that nobody foresaw.
+
+Near the end slices are as small as one call. Who finds nothing free asks the others to give back what they do not use,
+and waits for a moment before it is refused. A call that is estimated at more than there is left is let in when it is
+the only one: else an estimate that is much too high would keep the rest from ever being used.
+"""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from uuid import UUID
+from weakref import WeakValueDictionary
+
+import asyncpg
+
+from domain.billing import PERIOD_STARTED, SPENT
+from domain.identity import Principal
+from domain.usage import SMALLEST
+from errors import BudgetExceeded
+from models.database import connection
+
+__all__ = ["CHANNEL", "Hold", "Holds", "Settlement"]
+
+# On which processes tell each other that budgets have changed, and that they need what others hold.
+CHANNEL = "palaver_budgets"
+
+_NOTHING = Decimal(0)
+_BUDGETS = {"TOTAL": "The budget", "DAY": "Today's budget", "MONTH": "This month's budget"}
+# How long a call waits for what others hold, and how often it looks.
+_WAIT_SECONDS = 0.5
+_LOOK_SECONDS = 0.05
+# Once it is known that nothing is left, nobody asks again for this long.
+_REFUSED_SECONDS = 0.2
+# Who was asked to give back keeps nothing that it does not use for this long.
+_WANTED_SECONDS = 1.0
+# What was not used for this long is given back unasked.
+_IDLE_SECONDS = 2.0
+
+_DRAW = f"""
+WITH budget AS (
+    SELECT id, amount, held, {SPENT} AS spent, {PERIOD_STARTED} AS started FROM budgets WHERE id = $1 FOR UPDATE
+), before AS (
+    SELECT budget.*, budget.amount - budget.spent - budget.held AS free,
+           coalesce((SELECT amount FROM budget_holds WHERE budget_id = $1 AND owner = $2), 0) AS own
+    FROM budget
+), draw AS (
+    SELECT *, CASE WHEN free >= $3 THEN greatest($3, round(free / 16, 9) * $5::int)
+                   -- Nobody else holds any of it: the one call takes what there is.
+                   WHEN $4 AND held <= own THEN greatest(free, 0)
+                   ELSE 0 END AS taken
+    FROM before
+), changed AS (
+    UPDATE budgets SET spent = draw.spent, period_started_at = draw.started, held = draw.held + taken
+    FROM draw WHERE budgets.id = draw.id AND taken > 0
+), kept AS (
+    INSERT INTO budget_holds (budget_id, owner, amount, lease_expires_at)
+    SELECT id, $2, taken, now() + make_interval(secs => $6) FROM draw WHERE taken > 0
+    ON CONFLICT (budget_id, owner) DO UPDATE
+    SET amount = budget_holds.amount + excluded.amount, lease_expires_at = excluded.lease_expires_at
+)
+SELECT draw.*, told FROM draw
+LEFT JOIN LATERAL (SELECT pg_notify('{CHANNEL}', $7)::text AS told) AS word ON taken = 0 AND held > own
+"""
+
+# What this process holds from now on, whatever it held: written twice, it is the same.
+_SETTLE = """
+WITH wanted AS (
+    SELECT * FROM unnest($1::uuid[], $2::numeric[]) AS wanted (budget_id, amount)
+), locked AS (
+    SELECT budgets.id FROM budgets JOIN wanted ON budgets.id = budget_id ORDER BY budgets.id FOR UPDATE OF budgets
+), before AS (
+    SELECT budget_id, budget_holds.amount FROM budget_holds JOIN locked ON budget_id = locked.id WHERE owner = $3
+), now_held AS (
+    UPDATE budget_holds SET amount = least(budget_holds.amount, wanted.amount),
+                            lease_expires_at = now() + make_interval(secs => $4)
+    FROM wanted JOIN locked ON locked.id = wanted.budget_id
+    WHERE budget_holds.budget_id = wanted.budget_id AND owner = $3
+    RETURNING budget_holds.budget_id, budget_holds.amount
+)
+UPDATE budgets SET held = greatest(held - before.amount + now_held.amount, 0)
+FROM before JOIN now_held USING (budget_id) WHERE budgets.id = budget_id
+RETURNING budgets.id, now_held.amount
+"""
+
+_GIVE_UP = """
+WITH ended AS (
+    SELECT budget_id FROM budget_holds WHERE owner = $1 OR ($1 IS NULL AND lease_expires_at < now())
+), locked AS (
+    SELECT id FROM budgets WHERE id IN (SELECT budget_id FROM ended) ORDER BY id FOR UPDATE
+), gone AS (
+    DELETE FROM budget_holds USING locked
+    WHERE budget_id = locked.id AND (owner = $1 OR ($1 IS NULL AND lease_expires_at < now()))
+    RETURNING budget_id, amount
+), free AS (
+    SELECT budget_id, sum(amount) AS amount FROM gone GROUP BY budget_id
+)
+UPDATE budgets SET held = greatest(held - free.amount, 0) FROM free WHERE budgets.id = budget_id
+"""
+
+
+class Hold:
+    """What this process holds of one budget.
+
+    Of what was granted, some is reserved for calls that run, some is spent but not written down yet, and some returns
+    to the budget with the next flush: what is not needed, and what a turn has had, whose own ending writes it down.
+    """
+
+    __slots__ = (
+        *("__weakref__", "_changed", "budget_id", "granted", "lock", "name", "owed", "reserved", "returning"),
+        *("dry_until", "refused_until", "typical", "used_at", "waiting", "wanted_until"),
+    )
+
+    def __init__(self, budget_id: UUID, name: str, changed: Callable[["Hold"], object]) -> None:
+        self.budget_id, self.name, self._changed = budget_id, name, changed
+        self.granted = self.reserved = self.owed = self.returning = _NOTHING
+        # What a call has cost lately.
+        self.typical = _NOTHING
+        self.used_at = self.dry_until = self.refused_until = self.wanted_until = 0.0
+        # Held while the database is told or asked what is granted.
+        self.lock = asyncio.Lock()
+        self.waiting: list[asyncio.Future[None]] = []
+
+    @property
+    def free(self) -> Decimal:
+        return self.granted - self.reserved - self.owed - self.returning
+
+    @property
+    def is_alone(self) -> bool:
+        """No call of this process has any of it."""
+        return not self.reserved and not self.returning
+
+    @property
+    def is_wanted(self) -> bool:
+        return self.wanted_until > time.monotonic()
+
+    def take(self, amount: Decimal) -> bool:
+        if self.granted - self.reserved - self.owed - self.returning < amount:
+            return False
+        self.reserved += amount
+        self.used_at = time.monotonic()
+        return True
+
+    def spend(self, reserved: Decimal, cost: Decimal) -> None:
+        """Whoever calls this writes the cost down, and settles it with that."""
+        self.reserved -= reserved
+        self.owed += cost
+        self.typical = (self.typical * 7 + cost) / 8 if self.typical else cost
+        self.wake()
+
+    def put_back(self, reserved: Decimal) -> None:
+        """Not for the next call here: it may be spent, in a transaction that knew nothing of this process."""
+        self.reserved -= reserved
+        self.returning += reserved
+        self._changed(self)
+
+    def keep(self, reserved: Decimal) -> None:
+        """Nothing came of it: it is free for the next call here."""
+        self.reserved -= reserved
+        self.wake()
+
+    def forgive(self, cost: Decimal) -> None:
+        """It will never be written down."""
+        self.owed -= cost
+        self.returning += cost
+        self._changed(self)
+
+    def wake(self) -> None:
+        if self.waiting:
+            waiting, self.waiting = self.waiting, []
+            for waiter in waiting:
+                if not waiter.done():
+                    waiter.set_result(None)
+
+    async def change(self) -> None:
+        """Until something may have become free, or it is time to look."""
+        waiter = asyncio.get_running_loop().create_future()
+        self.waiting.append(waiter)
+        await asyncio.wait([waiter], timeout=_LOOK_SECONDS)
+
+    def surplus(self, now: float) -> Decimal:
+        """What is free, and should be given back."""
+        if self.wanted_until > now or self.used_at + _IDLE_SECONDS < now:
+            return max(self.free, _NOTHING)
+        return _NOTHING
+
+
+class Holds:
+    """All that this process holds, as `owner`; a process that starts again is another one."""
+
+    def __init__(
+        self, owner: UUID, *, lease_seconds: float = 12, fresh_seconds: float = 30, keep: int = 10_000
+    ) -> None:
+        self.owner, self.lease_seconds = owner, lease_seconds
+        self._fresh_seconds, self._keep = fresh_seconds, keep
+        self._known: OrderedDict[tuple[UUID, UUID | None], tuple[float, tuple[Hold, ...]]] = OrderedDict()
+        # One for each budget, for as long as anybody knows it or anything is held.
+        self._holds: WeakValueDictionary[UUID, Hold] = WeakValueDictionary()
+        self._granted: set[Hold] = set()
+        # Those that have something to give back.
+        self.changed: set[Hold] = set()
+        # Told when there is something to give back, and when others wait for it.
+        self.when_changed: Callable[[], object] = lambda: None
+        self.when_wanted: Callable[[], object] = lambda: None
+        self._last_look = time.monotonic()
+
+    def of(self, principal: Principal) -> tuple[Hold, ...] | None:
+        """Of the budgets that a call of this principal is paid from; None when they have to be looked up."""
+        known = self._known.get((principal.workspace_id, principal.key_id))
+        if known is None or known[0] < time.monotonic():
+            return None
+        return known[1]
+
+    async def look_up(self, principal: Principal) -> tuple[Hold, ...]:
+        place = principal.workspace_id, principal.key_id
+        async with connection() as bare:
+            rows = await bare.fetch(
+                "SELECT id, api_key_id, period FROM budgets"
+                " WHERE workspace_id = $1 AND (api_key_id IS NULL OR api_key_id = $2) ORDER BY id",
+                *place,
+            )
+        holds = tuple(self._hold(row) for row in rows)
+        self._known[place] = time.monotonic() + self._fresh_seconds, holds
+        self._known.move_to_end(place)
+        while len(self._known) > self._keep:
+            self._known.popitem(last=False)
+        return holds
+
+    def _hold(self, row: asyncpg.Record) -> Hold:
+        hold = self._holds.get(row["id"])
+        if hold is None:
+            whose = "of this workspace" if row["api_key_id"] is None else "of this key"
+            hold = Hold(row["id"], f"{_BUDGETS[row['period']]} {whose}", self._note)
+            self._holds[hold.budget_id] = hold
+        return hold
+
+    async def reserve(self, hold: Hold, amount: Decimal) -> Decimal:
+        """How much was reserved, which is less when there is less and nobody else is there to want it."""
+        deadline = time.monotonic() + _WAIT_SECONDS
+        while (reserved := await self._draw(hold, amount)) is None:
+            if time.monotonic() >= deadline:
+                raise BudgetExceeded(hold.name)
+            await hold.change()
+        return reserved
+
+    async def _draw(self, hold: Hold, amount: Decimal) -> Decimal | None:
+        """None when it may be worth waiting."""
+        async with hold.lock:
+            now = time.monotonic()
+            if hold.take(amount):
+                return amount
+            if now < hold.refused_until:
+                raise BudgetExceeded(hold.name)
+            if now < hold.dry_until:
+                return None
+            async with connection() as bare:
+                row = await bare.fetchrow(
+                    _DRAW,
+                    hold.budget_id,
+                    self.owner,
+                    amount - hold.free,
+                    hold.is_alone,
+                    # Who is asked to give back takes no more than it needs.
+                    0 if hold.wanted_until > now else 1,
+                    self.lease_seconds,
+                    f"want:{self.owner}:{hold.budget_id}",
+                )
+            if row is None:
+                # Deleted a moment ago: no limit any more.
+                hold.reserved += amount
+                return amount
+            hold.granted = row["own"] + row["taken"]
+            self._granted.add(hold)
+            if hold.take(amount):
+                return amount
+            is_alone = hold.is_alone and row["held"] <= row["own"]
+            # One more of the kind that it lately was used for must fit in, or it is used up.
+            if is_alone and hold.free >= max(min(amount, hold.typical), SMALLEST):
+                reserved = hold.free
+                hold.take(reserved)
+                return reserved
+            if is_alone or row["amount"] <= row["spent"] + hold.owed:
+                hold.refused_until = now + _REFUSED_SECONDS
+                raise BudgetExceeded(hold.name)
+            hold.dry_until = now + _LOOK_SECONDS
+            return None
+
+    # ---------------------------------------------------------------- what others say
+
+    def heard(self, payload: str) -> None:
+        word, _, rest = payload.partition(":")
+        if word == "want":
+            owner, _, budget_id = rest.partition(":")
+            if owner != str(self.owner) and (hold := self._holds.get(UUID(budget_id))) is not None:
+                hold.wanted_until = time.monotonic() + _WANTED_SECONDS
+                if hold.surplus(time.monotonic()):
+                    self.changed.add(hold)
+                    self.when_wanted()
+        else:
+            workspace_id = UUID(rest)
+            self._forget([place for place in self._known if place[0] == workspace_id])
+
+    def forget_all(self) -> None:
+        """What was missed while not listening may have been a change."""
+        self._forget(list(self._known))
+
+    def _forget(self, places: Iterable[tuple[UUID, UUID | None]]) -> None:
+        for place in places:
+            _, holds = self._known.pop(place)
+            for hold in holds:
+                hold.refused_until = hold.dry_until = 0
+
+    # ---------------------------------------------------------------- what is written
+
+    def look_for_idle(self) -> None:
+        now = time.monotonic()
+        for hold in self._granted:
+            if hold.surplus(now):
+                self._note(hold)
+
+    def _note(self, hold: Hold) -> None:
+        self.changed.add(hold)
+        self.when_changed()
+
+    async def renew(self) -> None:
+        if self._granted:
+            async with connection() as bare:
+                await bare.execute(
+                    "UPDATE budget_holds SET lease_expires_at = now() + make_interval(secs => $2) WHERE owner = $1",
+                    self.owner,
+                    self.lease_seconds,
+                )
+
+    async def free_expired(self) -> None:
+        """While the database is away nobody can renew a lease: when it is back, everybody gets the time to do it."""
+        await self.renew()
+        now = time.monotonic()
+        was_away, self._last_look = now - self._last_look > self.lease_seconds / 2, now
+        if not was_away:
+            await self._give_up(None)
+
+    async def close(self) -> None:
+        if self._granted:
+            await self._give_up(self.owner)
+
+    async def _give_up(self, owner: UUID | None) -> None:
+        async with connection() as bare:
+            await bare.execute(_GIVE_UP, owner)
+
+    def settled(self, hold: Hold, granted: Decimal) -> None:
+        hold.granted = granted
+        if not granted:
+            self._granted.discard(hold)
+
+
+class Settlement:
+    """What one flush does to holds; `owed` is what it writes down as spent.
+
+    Entered before the flush takes a connection, because whoever draws has the lock and waits for a connection.
+    """
+
+    def __init__(self, holds: Holds, owed: Mapping[Hold, Decimal]) -> None:
+        self._holds = holds
+        self._owed = dict.fromkeys(holds.changed, _NOTHING) | dict(owed)
+        self._back: dict[Hold, Decimal] = {}
+        self._granted: dict[UUID, Decimal] = {}
+
+    async def __aenter__(self) -> "Settlement":
+        locked: list[Hold] = []
+        try:
+            for hold in self._owed:
+                await hold.lock.acquire()
+                locked.append(hold)
+        except BaseException:
+            _unlock(locked)
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        _unlock(self._owed)
+
+    async def write(self, bare: asyncpg.Connection) -> None:
+        if not self._owed:
+            return
+        now = time.monotonic()
+        for hold in self._owed:
+            # From here on nobody takes it, whatever becomes of this flush.
+            hold.returning += hold.surplus(now)
+            self._back[hold] = hold.returning
+        remaining = [max(hold.granted - owed - self._back[hold], _NOTHING) for hold, owed in self._owed.items()]
+        ids = [hold.budget_id for hold in self._owed]
+        rows = await bare.fetch(_SETTLE, ids, remaining, self._holds.owner, self._holds.lease_seconds)
+        self._granted = {row["id"]: row["amount"] for row in rows}
+
+    def done(self) -> None:
+        """It is committed."""
+        for hold, owed in self._owed.items():
+            hold.owed -= owed
+            hold.returning -= self._back[hold]
+            if not hold.returning:
+                self._holds.changed.discard(hold)
+            # What is not there any more was freed by somebody who took this process for dead.
+            self._holds.settled(hold, self._granted.get(hold.budget_id, _NOTHING))
+
+
+def _unlock(holds: Iterable[Hold]) -> None:
+    for hold in holds:
+        hold.lock.release()
+        hold.wake()
