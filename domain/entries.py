@@ -11,12 +11,12 @@ from domain.identity import Principal
 from domain.usage import UsageItem
 from engine.events import Usage
 
-__all__ = ["Entry", "Said", "Spoken"]
+__all__ = ["Entry", "Spoken", "Utterance"]
 
 
 # Not frozen, like the events of an answer: a thousand of these are made in a second.
 @dataclass(slots=True)
-class Said:
+class Utterance:
     role: str
     parts: list[models.Part]
 
@@ -25,8 +25,8 @@ class Said:
 class Spoken:
     """For workspaces that keep what is said: all that was asked with, and the answer if there is any."""
 
-    asked: Sequence[Said]
-    answer: Said | None = None
+    asked: Sequence[Utterance]
+    answer: Utterance | None = None
     metadata: Mapping[str, object] = field(default_factory=dict)
     # Calls of one principal with the same one are the same conversation, as it is by then.
     idempotency_key: str | None = None

@@ -11,7 +11,6 @@ the only one: else an estimate that is much too high would keep the rest from ev
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from uuid import UUID
@@ -21,6 +20,7 @@ import asyncpg
 
 from domain.billing import PERIOD_STARTED, SPENT
 from domain.identity import Principal
+from domain.recent import Recent
 from domain.usage import SMALLEST
 from errors import BudgetExceeded
 from models.database import connection
@@ -124,7 +124,7 @@ class Hold:
         self.used_at = self.dry_until = self.refused_until = self.wanted_until = 0.0
         # Held while the database is told or asked what is granted.
         self.lock = asyncio.Lock()
-        self.waiting: list[asyncio.Future[None]] = []
+        self.waiting: set[asyncio.Future[None]] = set()
 
     @property
     def free(self) -> Decimal:
@@ -172,7 +172,7 @@ class Hold:
 
     def wake(self) -> None:
         if self.waiting:
-            waiting, self.waiting = self.waiting, []
+            waiting, self.waiting = self.waiting, set()
             for waiter in waiting:
                 if not waiter.done():
                     waiter.set_result(None)
@@ -180,8 +180,9 @@ class Hold:
     async def change(self) -> None:
         """Until something may have become free, or it is time to look."""
         waiter = asyncio.get_running_loop().create_future()
-        self.waiting.append(waiter)
+        self.waiting.add(waiter)
         await asyncio.wait([waiter], timeout=_LOOK_SECONDS)
+        self.waiting.discard(waiter)
 
     def surplus(self, now: float) -> Decimal:
         """What is free, and should be given back."""
@@ -197,8 +198,7 @@ class Holds:
         self, owner: UUID, *, lease_seconds: float = 12, fresh_seconds: float = 30, keep: int = 10_000
     ) -> None:
         self.owner, self.lease_seconds = owner, lease_seconds
-        self._fresh_seconds, self._keep = fresh_seconds, keep
-        self._known: OrderedDict[tuple[UUID, UUID | None], tuple[float, tuple[Hold, ...]]] = OrderedDict()
+        self._known = Recent[tuple[Hold, ...]](keep=keep, fresh_seconds=fresh_seconds)
         # One for each budget, for as long as anybody knows it or anything is held.
         self._holds: WeakValueDictionary[UUID, Hold] = WeakValueDictionary()
         self._granted: set[Hold] = set()
@@ -211,24 +211,20 @@ class Holds:
 
     def of(self, principal: Principal) -> tuple[Hold, ...] | None:
         """Of the budgets that a call of this principal is paid from; None when they have to be looked up."""
-        known = self._known.get((principal.workspace_id, principal.key_id))
-        if known is None or known[0] < time.monotonic():
-            return None
-        return known[1]
+        known = self._known.get(principal.workspace_id, principal.key_id)
+        return None if known is None else known.value
 
     async def look_up(self, principal: Principal) -> tuple[Hold, ...]:
-        place = principal.workspace_id, principal.key_id
+        since = self._known.changes
         async with connection() as bare:
             rows = await bare.fetch(
                 "SELECT id, api_key_id, period FROM budgets"
                 " WHERE workspace_id = $1 AND (api_key_id IS NULL OR api_key_id = $2) ORDER BY id",
-                *place,
+                principal.workspace_id,
+                principal.key_id,
             )
         holds = tuple(self._hold(row) for row in rows)
-        self._known[place] = time.monotonic() + self._fresh_seconds, holds
-        self._known.move_to_end(place)
-        while len(self._known) > self._keep:
-            self._known.popitem(last=False)
+        self._known.put(principal.workspace_id, principal.key_id, holds, size=0, since=since)
         return holds
 
     def _hold(self, row: asyncpg.Record) -> Hold:
@@ -292,8 +288,9 @@ class Holds:
 
     # ---------------------------------------------------------------- what others say
 
-    def heard(self, payload: str) -> None:
-        word, _, rest = payload.partition(":")
+    def forget(self, what: str) -> None:
+        """A workspace's budgets have changed; or somebody wants what is held here."""
+        word, _, rest = what.partition(":")
         if word == "want":
             owner, _, budget_id = rest.partition(":")
             if owner != str(self.owner) and (hold := self._holds.get(UUID(budget_id))) is not None:
@@ -302,18 +299,18 @@ class Holds:
                     self.changed.add(hold)
                     self.when_wanted()
         else:
-            workspace_id = UUID(rest)
-            self._forget([place for place in self._known if place[0] == workspace_id])
+            self._known.forget(UUID(what))
+            self._look_again()
 
     def forget_all(self) -> None:
         """What was missed while not listening may have been a change."""
-        self._forget(list(self._known))
+        self._known.forget_all()
+        self._look_again()
 
-    def _forget(self, places: Iterable[tuple[UUID, UUID | None]]) -> None:
-        for place in places:
-            _, holds = self._known.pop(place)
-            for hold in holds:
-                hold.refused_until = hold.dry_until = 0
+    def _look_again(self) -> None:
+        for hold in list(self._holds.values()):
+            hold.refused_until = hold.dry_until = 0
+            hold.wake()
 
     # ---------------------------------------------------------------- what is written
 

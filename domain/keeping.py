@@ -17,7 +17,7 @@ import orjson
 
 import models
 from domain import conversations
-from domain.entries import Entry, Said, Spoken
+from domain.entries import Entry, Spoken, Utterance
 
 __all__ = ["Place", "keep", "places"]
 
@@ -86,7 +86,7 @@ class Place:
     """Where a conversation that was brought before goes on: its messages as they are stored, oldest first."""
 
     id: UUID
-    path: list[tuple[UUID, Said]] = field(default_factory=list)
+    path: list[tuple[UUID, Utterance]] = field(default_factory=list)
 
 
 async def places(bare: asyncpg.Connection, entries: Sequence[Entry]) -> dict[_Key, Place]:
@@ -115,7 +115,7 @@ async def places(bare: asyncpg.Connection, entries: Sequence[Entry]) -> dict[_Ke
         _MOST_MESSAGES,
     )
     for row in stored:
-        found[leaves[row["leaf"]]].path.append((row["id"], Said(row["role"], orjson.loads(row["parts"]))))
+        found[leaves[row["leaf"]]].path.append((row["id"], Utterance(row["role"], orjson.loads(row["parts"]))))
     return found
 
 
@@ -188,7 +188,7 @@ class _Rows:
             )
         )
 
-    def _add_message(self, entry: Entry, spoken: Spoken, place: Place, said: Said) -> None:
+    def _add_message(self, entry: Entry, spoken: Spoken, place: Place, said: Utterance) -> None:
         id = models.new_id(models.Kind.MESSAGE)
         is_answer = said is spoken.answer
         finished_at = entry.started_at + timedelta(milliseconds=entry.response_ms)
@@ -218,7 +218,7 @@ def _columns(rows: Sequence[tuple[Any, ...]], count: int) -> Sequence[Sequence[A
     return list(zip(*rows, strict=True)) if rows else [()] * count
 
 
-def _text(said: Said) -> str:
+def _text(said: Utterance) -> str:
     return "".join(part.get("text", "") for part in said.parts if part["type"] == "text")
 
 

@@ -21,14 +21,14 @@ import orjson
 import models
 from domain import keeping
 from domain.billing import Bill, bill
-from domain.entries import Entry, Said, Spoken
+from domain.entries import Entry, Spoken, Utterance
 from domain.holds import Hold, Holds, Settlement
 from domain.rates import Rates
 from domain.usage import SMALLEST, cost_of, items_json
 from errors import Invalid, Unavailable
 from models.database import Unreachable, connection, transaction
 
-__all__ = ["Entry", "Ledger", "Said", "Spoken"]
+__all__ = ["Entry", "Ledger", "Spoken", "Utterance"]
 
 _logger = logging.getLogger(__name__)
 

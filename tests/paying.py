@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import models
 from domain.admission import Admission, Permit
-from domain.holds import Holds
+from domain.holds import CHANNEL, Holds
 from domain.identity import Principal
 from domain.ledger import Entry, Ledger
 from domain.notifications import Listener
@@ -36,7 +36,7 @@ async def till(*, flush_seconds: float = 0.02, **options: Any) -> AsyncIterator[
     owner = uuid4()
     holds, rates = Holds(owner, **options), Rates(owner)
     ledger = Ledger(holds, rates, flush_seconds=flush_seconds)
-    listener = Listener({"palaver_budgets": holds.heard}, resumed=holds.forget_all)
+    listener = Listener({CHANNEL: holds.forget}, resumed=holds.forget_all)
     ledger.open()
     listener.open()
     try:
@@ -48,17 +48,15 @@ async def till(*, flush_seconds: float = 0.02, **options: Any) -> AsyncIterator[
 
 
 def entry_of(principal: Principal, permit: Permit | None = None, **fields: Any) -> Entry:
-    return Entry(
-        **{
-            "id": models.new_id(models.Kind.TURN),
-            "principal": principal,
-            "provider_name": "scripted",
-            "model": PRICED,
-            "action": "completion",
-            "usage": Usage(1000, 1000),
-            "started_at": datetime.now(UTC),
-            "response_ms": 12.5,
-            "permit": permit,
-        }
-        | fields
-    )
+    chosen: dict[str, Any] = {
+        "id": models.new_id(models.Kind.TURN),
+        "principal": principal,
+        "provider_name": "scripted",
+        "model": PRICED,
+        "action": "completion",
+        "usage": Usage(1000, 1000),
+        "started_at": datetime.now(UTC),
+        "response_ms": 12.5,
+        "permit": permit,
+    } | fields
+    return Entry(**chosen)

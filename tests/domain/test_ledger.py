@@ -1,23 +1,21 @@
 import asyncio
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any  # Rows are open dictionaries.
 
-import asyncpg
 import pytest
 
 import models
 from domain.identity import Principal
-from domain.ledger import Ledger, Said, Spoken
+from domain.ledger import Ledger, Spoken, Utterance
 from domain.usage import UsageItem
 from engine.events import Usage
 from errors import Unavailable
 from models.database import connection
-from tests.paying import PRICED, entry_of, till
+from tests.paying import entry_of, till
 
 
-def said(role: str, text: str) -> Said:
-    return Said(role, [{"type": "text", "text": text}])
+def said(role: str, text: str) -> Utterance:
+    return Utterance(role, [{"type": "text", "text": text}])
 
 
 async def test_writes_a_call_down_with_its_price(principal: Principal) -> None:
@@ -39,7 +37,7 @@ async def test_writes_a_call_down_with_its_price(principal: Principal) -> None:
     row = await models.UsageRecord.get(turn_id=entry.id)
     assert cost == row.cost == Decimal("0.003")
     assert (row.input_tokens, row.output_tokens, row.cached_tokens, row.estimated) == (1000, 500, 400, False)
-    assert (row.input_price, row.output_price, row.cached_price) == (1, 2, None)
+    assert (row.input_price, row.output_price, row.cached_price) == (Decimal(1), Decimal(2), None)
     assert (row.model_name, row.vendor, row.external_user, row.success) == ("priced", "vendor", "ann", False)
     [kept] = row.items
     assert kept["sku"] == item.sku
@@ -81,7 +79,7 @@ async def test_a_lost_connection_loses_nothing_and_bills_nothing_twice(principal
         assert budget.spent == Decimal("0.6")
         assert (await models.UsageDay.get()).cost == Decimal("0.6")
     budget = await models.Budget.get()
-    assert (budget.spent, budget.held) == (Decimal("0.6"), 0)
+    assert (budget.spent, budget.held) == (Decimal("0.6"), Decimal(0))
 
 
 async def _patiently(ask: Any, *args: Any, **kwargs: Any) -> Any:
