@@ -16,6 +16,7 @@ PlatformError
 └── ProviderFailed      a model vendor let us down; trying again may help
     ├── ProviderRefusedKey
     ├── ProviderRateLimited
+    ├── ProviderRejected     the vendor says that the request makes no sense
     ├── ContextTooLong
     └── ProviderUnavailable
 
@@ -173,6 +174,10 @@ class ProviderRefusedKey(ProviderFailed):
 
 class ProviderRateLimited(ProviderFailed):
     code = "provider_rate_limited"
+
+
+class ProviderRejected(ProviderFailed):
+    code = "provider_rejected"
 
 
 class ContextTooLong(ProviderFailed):

@@ -6,7 +6,14 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from errors import ContextTooLong, ProviderFailed, ProviderRateLimited, ProviderRefusedKey, ProviderUnavailable
+from errors import (
+    ContextTooLong,
+    ProviderFailed,
+    ProviderRateLimited,
+    ProviderRefusedKey,
+    ProviderRejected,
+    ProviderUnavailable,
+)
 
 __all__ = ["failure", "retry_after", "scrubbed"]
 
@@ -22,6 +29,8 @@ CONTEXT_WORDS = re.compile(
     r"|input token count.*exceed|exceeds the (maximum number of tokens|model's maximum)|reduce the length",
     re.IGNORECASE,
 )
+# Google's status for this is 400.
+KEY_WORDS = re.compile(r"api key (not valid|expired|not found)", re.IGNORECASE)
 # Keys look like this, also half masked as in "sk-abc*****xyz"; a bearer token may look like anything.
 KEY_SHAPES = re.compile(r"\b(?:sk|pk|rk|gsk|xai|key)-[\w*.\-]{6,}|\bAIza[\w\-]{10,}|(?<=[Bb]earer )\S+")
 
@@ -42,12 +51,15 @@ def failure(
 def _kind(status: int | None, codes: frozenset[str], reason: str) -> type[ProviderFailed]:
     if codes & CONTEXT_CODES or (status in (None, 400, 413, 422, 500) and CONTEXT_WORDS.search(reason)):
         return ContextTooLong
-    if status in (401, 403) or codes & KEY_CODES:
+    if status in (401, 403) or codes & KEY_CODES or (status == 400 and KEY_WORDS.search(reason)):
         return ProviderRefusedKey
     if status == 429 or codes & RATE_CODES:
         return ProviderRateLimited
     if status == 408 or (status or 0) >= 500 or codes & BUSY_CODES:
         return ProviderUnavailable
+    # Not 404 nor 402: another provider may have the model, or the money.
+    if status in (400, 413, 415, 422):
+        return ProviderRejected
     return ProviderFailed
 
 

@@ -26,6 +26,7 @@ STATUSES: Final[Mapping[str, int]] = {
     "provider_failed": 502,
     "provider_refused_key": 502,
     "provider_rate_limited": 502,
+    "provider_rejected": 400,
     "provider_unavailable": 502,
     "context_too_long": 400,
     "unavailable": 503,

@@ -28,6 +28,7 @@ from errors import (
     ProviderFailed,
     ProviderRateLimited,
     ProviderRefusedKey,
+    ProviderRejected,
     ProviderUnavailable,
 )
 from tests.engine.conftest import KEY
@@ -318,7 +319,8 @@ async def test_says_everything_on_the_wire(upstream: Upstream, provider: OpenAIP
         (Reply.error(403, "Country not supported"), ProviderRefusedKey, "Country not supported"),
         (Reply.error(429, "Slow down", headers={"Retry-After": "7"}), ProviderRateLimited, "Slow down"),
         (Reply.context_too_long(), ContextTooLong, "This model's maximum context length is 8192 tokens."),
-        (Reply.error(400, "No such model"), ProviderFailed, "No such model"),
+        (Reply.error(400, "No such parameter"), ProviderRejected, "No such parameter"),
+        (Reply.error(404, "No such model"), ProviderFailed, "No such model"),
         (Reply.error(500, "Oops"), ProviderUnavailable, "Oops"),
         (
             Reply(status=503, body=b"<html>nginx</html>", headers={"content-type": "text/html"}),

@@ -33,6 +33,7 @@ from errors import (
     ProviderFailed,
     ProviderRateLimited,
     ProviderRefusedKey,
+    ProviderRejected,
     ProviderUnavailable,
 )
 from tests.engine.conftest import KEY
@@ -291,7 +292,7 @@ async def test_uses_a_connection_again(
         (401, f"Incorrect key {KEY}", ProviderRefusedKey),
         (403, "Not for you", ProviderRefusedKey),
         (429, "Slow down", ProviderRateLimited),
-        (400, "No such model", ProviderFailed),
+        (400, "No such parameter", ProviderRejected),
         (500, "Oops", ProviderUnavailable),
         (503, "Busy", ProviderUnavailable),
         (529, "Overloaded", ProviderUnavailable),
