@@ -5,13 +5,11 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any  # Tool results are open JSON.
-
-import orjson
 
 import models
+from domain.agents import ToolResult
+from domain.answering import Answering, Returned, added
 from domain.turns import ending
 from domain.turns.beginning import Begun
 from domain.turns.events import (
@@ -26,7 +24,7 @@ from domain.turns.events import (
 )
 from domain.turns.informing import Informed
 from domain.turns.log import TurnLog
-from engine import ChatRequest, Engine, chat
+from engine import ChatRequest, Engine, Packet
 from engine.events import Reasoning, Text, ToolCall, Usage
 from errors import Conflict, PlatformError, ProviderFailed, Unavailable
 from models import database
@@ -37,8 +35,6 @@ _logger = logging.getLogger(__name__)
 
 # How long the end of a turn waits for a database that is away.
 _ENDING_SECONDS = 60.0
-# More than any model reads or writes in one call; a column holds twice as much.
-_MOST_TOKENS = 1_000_000_000
 
 
 class Run:
@@ -57,10 +53,12 @@ class Run:
         self.live = log.begin(begun.turn)
         self.error: PlatformError | None = None
         self._said: list[TurnEvent] = []
-        self._usage: Usage | None = None
+        # What was used before the question was asked.
+        self._spent: Usage | None = None
+        self._answering: Answering | None = None
         self._first_token_at: datetime | None = None
         self._stopping: models.TurnStatus | None = None
-        self._asking = self._asked = False
+        self._asking = False
         self._began = time.perf_counter()
         self.live.append(TurnStarted(self.live.facts, 1, time.time()))
         self.task = asyncio.create_task(self._run(), name=f"turn {begun.turn.id}")
@@ -93,79 +91,51 @@ class Run:
             self._log.end(self.turn.id)
 
     async def _ask(self) -> None:
-        """Ask, run the tools that are called, and ask again, until the model answers with words alone."""
         request = await self._informed()
-        for _ in range(self._begun.spec.max_rounds):
-            calls, text = await self._listen(request)
-            if not calls or not self._tools:
-                return
-            results = [await self._call(call) for call in calls]
-            answered = chat.Message.assistant(text, tool_calls=tuple(calls))
-            request = replace(request, messages=(*request.messages, answered, *results))
+        spec = self._begun.spec
+        self._answering = Answering(
+            self._engine, spec.targets, request, self._tools, stream=self._stream, max_rounds=spec.max_rounds
+        )
+        async with aclosing(self._answering.steps()) as steps:
+            async for step in steps:
+                if isinstance(step, Packet):
+                    self._hear(step)
+                elif isinstance(step, Returned):
+                    self._tell(step)
 
     async def _informed(self) -> ChatRequest:
         """The question with what is known about it."""
         if self._inform is None:
             return self._begun.request
         informed = await self._inform()
-        self._tools, self._usage = {**self._tools, **informed.tools}, informed.usage
-        self._asked = self._usage is not None
+        self._tools, self._spent = {**self._tools, **informed.tools}, informed.usage
         return informed.request
 
-    async def _listen(self, request: ChatRequest) -> tuple[list[ToolCall], str]:
+    def _hear(self, packet: Packet) -> None:
         facts, live, said = self.live.facts, self.live, self._said
-        calls: list[ToolCall] = []
-        pieces: list[str] = []
-        sequence = live.last_sequence
-        provider = self._begun.spec.asked
-        self._asked = True
-        async with aclosing(self._engine.chat(provider, request, stream=self._stream)) as events:
-            async for event in events:
-                now = time.time()
+        sequence, now = live.last_sequence, time.time()
+        for heard in packet.heard:
+            for event in heard.events:
                 match event:
                     case Text():
-                        text = _writable(event.text)
-                        made: TurnEvent = TextAdded(facts, sequence + 1, now, text)
-                        pieces.append(text)
+                        made: TurnEvent = TextAdded(facts, sequence + 1, now, _writable(event.text))
                     case Reasoning():
                         made = ReasoningAdded(facts, sequence + 1, now, _writable(event.text))
                     case ToolCall():
                         made = ToolCalled(facts, sequence + 1, now, event.id, event.name, _writable(event.arguments))
-                        calls.append(event)
-                    case Usage():
-                        # Nonsense is as good as no report: then it is estimated.
-                        if _is_plausible(event):
-                            self._usage = _sum(self._usage, event)
-                        continue
                     case _:
                         continue
-                if self._first_token_at is None:
-                    self._first_token_at = datetime.fromtimestamp(now, UTC)
                 sequence += 1
                 said.append(made)
                 live.append(made)
-        return calls, "".join(pieces)
+        if self._first_token_at is None and said:
+            self._first_token_at = datetime.fromtimestamp(now, UTC)
 
-    async def _call(self, call: ToolCall) -> chat.Message:
-        result = await self._result_of(call)
-        made = ToolReturned(self.live.facts, self.live.last_sequence + 1, time.time(), call.id, result)
+    def _tell(self, returned: Returned) -> None:
+        result = returned.result.content if isinstance(returned.result, ToolResult) else returned.result
+        made = ToolReturned(self.live.facts, self.live.last_sequence + 1, time.time(), returned.call.id, result)
         self._said.append(made)
         self.live.append(made)
-        return chat.Message.tool_result(call.id, result if isinstance(result, str) else orjson.dumps(result).decode())
-
-    async def _result_of(self, call: ToolCall) -> Any:
-        """The model is told what went wrong, and may do better."""
-        tool = self._tools.get(call.name)
-        if tool is None:
-            return {"error": f"There is no tool {call.name!r}."}
-        try:
-            arguments = orjson.loads(call.arguments or "{}")
-        except orjson.JSONDecodeError:
-            return {"error": "The arguments are not valid JSON."}
-        try:
-            return await tool.run(arguments)
-        except PlatformError as exc:
-            return {"error": str(exc)}
 
     # ---------------------------------------------------------------- the end
 
@@ -179,7 +149,7 @@ class Run:
             ending.Ending(
                 status,
                 ending.parts_of(self._said),
-                self._usage if self._asked else Usage(0, 0),
+                self._usage(),
                 last,
                 self.live.unsaved(),
                 self.error.code if self.error else None,
@@ -196,6 +166,13 @@ class Run:
         self.live.append(last)
         self.live.mark_saved(last.sequence)
         return outcome
+
+    def _usage(self) -> Usage | None:
+        """None when a model was asked and did not say."""
+        if self._answering is None or not self._answering.rounds:
+            return self._spent or Usage(0, 0)
+        used = self._answering.usage
+        return self._spent if used is None else added(self._spent, used)
 
     def _status(self) -> models.TurnStatus:
         if self.error is not None:
@@ -225,19 +202,3 @@ def _writable(text: str) -> str:
 def _sentence(error: PlatformError) -> str:
     """The turn names its provider already."""
     return error.reason if isinstance(error, ProviderFailed) else str(error)
-
-
-def _is_plausible(usage: Usage) -> bool:
-    counts = (usage.input_tokens, usage.output_tokens, usage.cached_tokens)
-    return all(isinstance(count, int) and 0 <= count < _MOST_TOKENS for count in counts)
-
-
-def _sum(one: Usage | None, other: Usage) -> Usage:
-    if one is None:
-        return other
-    return Usage(
-        one.input_tokens + other.input_tokens,
-        one.output_tokens + other.output_tokens,
-        one.cached_tokens + other.cached_tokens,
-        one.estimated or other.estimated,
-    )
