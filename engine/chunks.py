@@ -115,9 +115,11 @@ class Builder:
 
 
 def usage_json(usage: Usage) -> Json:
+    counts = (usage.input_tokens, usage.output_tokens)
     return {
         "prompt_tokens": usage.input_tokens,
         "completion_tokens": usage.output_tokens,
-        "total_tokens": usage.input_tokens + usage.output_tokens,
+        # Some vendors report nonsense, which whoever reads this has to tell from a number.
+        "total_tokens": sum(counts) if all(isinstance(count, int) for count in counts) else None,
         "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
     }
