@@ -86,6 +86,7 @@ def create_app(settings: Settings, surroundings: Surroundings) -> Palaver:
             runtime.ingestion,
             runtime.providers,
             runtime.gateways,
+            runtime.skills,
         )
 
     async def still_valid(context: Context) -> bool:

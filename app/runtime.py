@@ -12,7 +12,7 @@ from app.embedding import chosen_embedders
 from app.model import chosen_model, connect
 from app.secret_keys import secret_keys
 from app.settings import Settings
-from domain import catalog
+from domain import catalog, skills
 from domain.agents import Sampling
 from domain.catalog import Offer
 from domain.collections import Chunking
@@ -25,6 +25,7 @@ from domain.providers import Providers
 from domain.retrieval import Retrieval
 from domain.secrets import Secrets
 from domain.service import Service
+from domain.skills import Skills
 from domain.turns import Housekeeping, Options, TurnLog, Turns
 from engine import ChatProvider, Engine, Patience
 from engine.guard import Guard
@@ -63,6 +64,7 @@ class Runtime:
             self.engine, self.guard, self.secrets, connect_seconds=settings.connect_timeout_seconds
         )
         self.gateways = Gateways(self.guard, self.secrets)
+        self.skills = Skills(self.guard, self.secrets)
         sampling = Sampling(settings.temperature, settings.max_output_tokens)
         self.service = Service(
             VERSION, settings.ai_enabled, self.offer.provider, self.offer.model, sampling, _told(self.offer)
@@ -85,7 +87,7 @@ class Runtime:
             self.turns,
             self.keys,
             keep_events_hours=settings.turn_events_hours,
-            caches={gateway_rows.CHANGED: self.gateways},
+            caches={gateway_rows.CHANGED: self.gateways, skills.CHANGED: self.skills},
         )
         self.ingestion = Ingestion(self.embedders, _ingestion(settings), works=works or settings.jobs == "web")
         self._database = Database(surroundings.credentials)

@@ -11,6 +11,7 @@ from domain.ingestion import Ingestion
 from domain.providers import Providers
 from domain.retrieval import Retrieval
 from domain.service import Service
+from domain.skills import Skills
 from domain.turns import Turns
 from resolvers.loaders import Loaders
 
@@ -26,6 +27,7 @@ class Context:
     ingestion: Ingestion
     providers: Providers
     gateways: Gateways
+    skills: Skills
     loaders: Loaders = field(default_factory=Loaders)
 
     def fresh(self) -> "Context":
@@ -39,6 +41,7 @@ class Context:
             self.ingestion,
             self.providers,
             self.gateways,
+            self.skills,
         )
 
 

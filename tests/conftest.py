@@ -25,6 +25,7 @@ from domain.keys import Keys
 from domain.providers import Providers
 from domain.retrieval import Retrieval
 from domain.secrets import Secrets
+from domain.skills import Skills
 from domain.turns import Housekeeping, Options, TurnLog, Turns
 from domain.turns.housekeeping import Remembers
 from engine import Engine
@@ -125,6 +126,7 @@ class Talk:
     ingestion: Ingestion
     providers: Providers
     gateways: Gateways
+    skills: Skills
 
 
 MakeTalk = Callable[..., AbstractAsyncContextManager[Talk]]
@@ -143,13 +145,16 @@ def process(workspace: models.Workspace) -> MakeTalk:
         retrieval = Retrieval(EMBEDDERS)
         guard, secrets = Guard(allow_private=True), Secrets(lambda: [SECRET_KEY])
         providers, gateways = Providers(engine, guard, secrets), Gateways(guard, secrets)
+        skills = Skills(guard, secrets)
         turns = Turns(engine, log, Options(**options), retrieval=retrieval, providers=providers)
         housekeeping = Housekeeping(turns, keys, caches={CHANGED: gateways, **(caches or {})})
         log.open()
         housekeeping.open()
         try:
             await asyncio.wait_for(housekeeping.listening(), 5)
-            yield Talk(turns, housekeeping, keys, provider, retrieval, Ingestion(EMBEDDERS), providers, gateways)
+            yield Talk(
+                turns, housekeeping, keys, provider, retrieval, Ingestion(EMBEDDERS), providers, gateways, skills
+            )
         finally:
             await turns.close()
             await housekeeping.close()

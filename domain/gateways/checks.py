@@ -8,10 +8,10 @@ import orjson
 
 from domain.gateways.callbacks import is_collection_query, read_collection_query
 from domain.gateways.codec import write
-from domain.gateways.parameters import INTEGRATED, Parameters, ProtocolFunction
+from domain.gateways.parameters import INTEGRATED, Parameters, ProtocolFunction, RemoteSource
 from errors import Invalid
 
-__all__ = ["check", "check_function", "check_headers", "check_schema", "check_size"]
+__all__ = ["check", "check_function", "check_headers", "check_schema", "check_size", "check_source"]
 
 _MOST_BYTES = 1024 * 1024
 
@@ -73,7 +73,6 @@ _NAMED = (
     "modelRoutingParameters.mediumComplexityModelName",
     "modelRoutingParameters.highComplexityModelName",
 )
-_SOURCES = ("mcpSources", "systemInstructionsSources")
 _LABEL_CHARACTERS, _DESCRIPTION_CHARACTERS, _URL_CHARACTERS = 256, 10_000, 2_000
 _LONGEST_CACHE_SECONDS = 30 * 24 * 3600
 _MOST_HEADERS, _HEADER_CHARACTERS = 32, 8_000
@@ -81,6 +80,8 @@ _SCHEMA_DEPTH, _SCHEMA_BYTES = 32, 64 * 1024
 
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _FUNCTION_NAME = re.compile(r"[A-Za-z0-9_.-]{3,64}")
+# As JSON has it; after an escaped backslash it is but a text about it.
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 # The tools that every gateway may have: a function of the same name would never be called.
 _RESERVED = frozenset({"shell", "read_skill"})
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
@@ -110,9 +111,10 @@ def check(parameters: Parameters, path: str = "parameters") -> None:
             raise Invalid(f"{path}.{name}", "must not be empty")
     for name in ("alwaysVisibleTools", "bashOptions.toolList"):
         _check_words(_at(given, name) or (), f"{path}.{name}")
-    for name in _SOURCES:
-        for number, source in enumerate(given[name]):
-            _check_source(source, f"{path}.{name}[{number}]")
+    for number, source in enumerate(parameters.mcp_sources):
+        check_source(source, f"{path}.mcpSources[{number}]")
+    for number, source in enumerate(parameters.system_instructions_sources):
+        check_source(source, f"{path}.systemInstructionsSources[{number}]")
     for number, function in enumerate(parameters.protocol_functions):
         check_function(function, f"{path}.protocolFunctions[{number}]")
     for number, tool in enumerate(parameters.tools or ()):
@@ -123,11 +125,13 @@ def check(parameters: Parameters, path: str = "parameters") -> None:
 
 def check_size(given: Any, path: str) -> None:
     try:
-        size = len(orjson.dumps(given))
+        written = orjson.dumps(given)
     except (orjson.JSONEncodeError, RecursionError):
         raise Invalid(path, "is nested too deeply, or holds half a surrogate pair") from None
-    if size > _MOST_BYTES:
+    if len(written) > _MOST_BYTES:
         raise Invalid(path, f"must not be larger than {_MOST_BYTES:,} bytes altogether")
+    if _NUL.search(written):
+        raise Invalid(path, "must not contain the character U+0000")
 
 
 def check_function(function: ProtocolFunction, path: str) -> None:
@@ -145,6 +149,17 @@ def check_function(function: ProtocolFunction, path: str) -> None:
         check_schema(function.content_format, f"{path}.contentFormat")
         if function.content_format.get("type", "object") != "object":
             raise Invalid(f"{path}.contentFormat", "must describe an object: a function takes arguments by name")
+
+
+def check_source(source: RemoteSource, path: str) -> None:
+    if not source.name.strip():
+        raise Invalid(f"{path}.name", "must not be empty")
+    _check_length(source.name, _LABEL_CHARACTERS, f"{path}.name")
+    _check_length(source.description or "", _DESCRIPTION_CHARACTERS, f"{path}.description")
+    _check_length(source.url, _URL_CHARACTERS, f"{path}.url")
+    if not 0 <= source.cache_duration <= _LONGEST_CACHE_SECONDS:
+        raise Invalid(f"{path}.cacheDuration", f"must be between 0 and {_LONGEST_CACHE_SECONDS:,} seconds")
+    check_headers(source.headers, f"{path}.headers")
 
 
 def check_headers(headers: Mapping[str, str], path: str) -> None:
@@ -172,17 +187,6 @@ def check_schema(schema: Mapping[str, Any], path: str) -> None:
         Draft202012Validator.check_schema(schema)
     except SchemaError as exc:
         raise Invalid(path, f"is no JSON Schema: at {exc.json_path}, {exc.message[:200]}") from exc
-
-
-def _check_source(source: Mapping[str, Any], path: str) -> None:
-    if not source["name"].strip():
-        raise Invalid(f"{path}.name", "must not be empty")
-    _check_length(source["name"], _LABEL_CHARACTERS, f"{path}.name")
-    _check_length(source["description"] or "", _DESCRIPTION_CHARACTERS, f"{path}.description")
-    _check_length(source["url"], _URL_CHARACTERS, f"{path}.url")
-    if not 0 <= source["cacheDuration"] <= _LONGEST_CACHE_SECONDS:
-        raise Invalid(f"{path}.cacheDuration", f"must be between 0 and {_LONGEST_CACHE_SECONDS:,} seconds")
-    check_headers(source["headers"], f"{path}.headers")
 
 
 def _check_tool(tool: Mapping[str, Any], path: str) -> None:

@@ -41,7 +41,14 @@ class Asker:
     def context(self) -> Context:
         talk = self.talk
         return Context(
-            self.principal, talk.turns, SERVICE, talk.retrieval, talk.ingestion, talk.providers, talk.gateways
+            self.principal,
+            talk.turns,
+            SERVICE,
+            talk.retrieval,
+            talk.ingestion,
+            talk.providers,
+            talk.gateways,
+            talk.skills,
         )
 
     @asynccontextmanager
