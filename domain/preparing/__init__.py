@@ -3,6 +3,6 @@
 from domain.preparing.asking import Asking, Bill, Choice, Purpose
 from domain.preparing.overrides import Overrides
 from domain.preparing.prepared import Prepared
-from domain.preparing.preparing import Preparing
+from domain.preparing.preparing import Helpers, Preparing
 
-__all__ = ["Asking", "Bill", "Choice", "Overrides", "Prepared", "Preparing", "Purpose"]
+__all__ = ["Asking", "Bill", "Choice", "Helpers", "Overrides", "Prepared", "Preparing", "Purpose"]

@@ -1,9 +1,10 @@
 """Small questions that a model is asked on the way to an answer, and what they cost."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Protocol
 
 import models
 from domain.agents import AgentSpec
@@ -13,7 +14,7 @@ from engine import AnswerShape, ChatRequest, Engine, Message
 from engine.events import Text, Usage
 from engine.targets import Target
 
-__all__ = ["Asking", "Bill", "Choice", "FindModel", "Purpose", "choice_of"]
+__all__ = ["Asking", "Bill", "Choice", "Models", "Purpose", "choice_of"]
 
 _MILLION = Decimal(1_000_000)
 # A model that thinks before it writes counts its thoughts as well.
@@ -32,8 +33,16 @@ def choice_of(spec: AgentSpec) -> Choice:
     return Choice(spec.model, spec.targets)
 
 
-# By the name of a model that is configured here, or in the catalog and at a provider that is.
-FindModel = Callable[[Principal, str], Awaitable[Choice]]
+class Models(Protocol):
+    """The models of a workspace."""
+
+    async def named(self, principal: Principal, name: str) -> Choice:
+        """One that is set up here, or that the catalog knows at a provider which is. Raises `Invalid`."""
+        ...
+
+    async def default(self, principal: Principal) -> Choice | None:
+        """Who answers when nobody chose."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

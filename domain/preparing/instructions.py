@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from engine.chat import ChatRequest, Message, Role
 
-__all__ = ["with_instructions"]
+__all__ = ["followed_by", "with_instructions"]
 
 
 def with_instructions(request: ChatRequest, texts: Sequence[str | None]) -> ChatRequest:
@@ -21,3 +21,14 @@ def with_instructions(request: ChatRequest, texts: Sequence[str | None]) -> Chat
         told = replace(first, parts=(f"{said}\n\n", *first.parts))
         return replace(request, messages=(told, *request.messages[1:]))
     return replace(request, messages=(Message.system(said), *request.messages))
+
+
+def followed_by(request: ChatRequest, text: str | None) -> ChatRequest:
+    """After all that the model is told so far."""
+    if not text:
+        return request
+    first = request.messages[0] if request.messages else None
+    if first is None or first.role is not Role.SYSTEM:
+        return with_instructions(request, [text])
+    told = replace(first, parts=(*first.parts, f"\n\n{text}"))
+    return replace(request, messages=(told, *request.messages[1:]))

@@ -4,6 +4,7 @@ What was found was written by anybody. It stands between marks that its authors 
 only what the model itself asks for is ever run.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any  # Tool arguments are open JSON.
@@ -19,9 +20,11 @@ from domain.identity import Principal
 from domain.preparing.asking import Asking, Bill, Choice, Purpose
 from domain.retrieval import Asked, Hit, Retrieval, Search
 from engine import ChatRequest, Message, Role
-from errors import Invalid
+from errors import Invalid, ProviderFailed, Unavailable
 
 __all__ = ["TOOL", "Inquiry", "contexts", "knowledge_of", "linked", "question_of", "with_material"]
+
+_logger = logging.getLogger(__name__)
 
 TOOL = "search_knowledge"
 _MOST_TERMS = 10
@@ -75,7 +78,9 @@ def with_material(request: ChatRequest, material: str | None) -> ChatRequest:
     if material is None:
         return request
     messages = list(request.messages)
-    place = max(place for place, message in enumerate(messages) if message.role is Role.USER)
+    place = max((place for place, message in enumerate(messages) if message.role is Role.USER), default=None)
+    if place is None:
+        return request
     messages[place] = replace(messages[place], parts=(f"{material}\n\n", *messages[place].parts))
     return replace(request, messages=tuple(messages))
 
@@ -92,7 +97,14 @@ class Inquiry:
     # How many characters of what is found the model may read.
     room: int
 
+    @property
+    def is_for_the_model(self) -> bool:
+        """It looks for itself; nothing is looked up for it."""
+        return self.known.strategy is QueryStrategy.QUERY_FUNCTION
+
     async def material(self, asking: Asking, choice: Choice, request: ChatRequest, bill: Bill) -> str | None:
+        if self.is_for_the_model:
+            return None
         terms = await _terms(asking, choice, request, self.known, bill)
         return await self._quoted(await self._search(terms))
 
@@ -200,6 +212,10 @@ async def _terms(asking: Asking, choice: Choice, request: ChatRequest, known: Kn
 async def _rewritten(asking: Asking, choice: Choice, said: Sequence[Message], bill: Bill) -> list[str]:
     conversation = "\n".join(f"{message.role}: {message.text[:_TERM_CHARACTERS]}" for message in said)
     messages = (Message.system(_REWRITE), Message.user(conversation))
-    text = await asking.ask(choice, messages, _REWRITING, bill, max_tokens=300)
+    try:
+        text = await asking.ask(choice, messages, _REWRITING, bill, max_tokens=300)
+    except (ProviderFailed, Unavailable) as exc:
+        _logger.warning("a question could not be rewritten and is searched for as it is: %s", exc)
+        return []
     lines = [line.strip(" -*0123456789.\"'")[:_TERM_CHARACTERS] for line in text.splitlines()]
     return [line for line in lines if line][:_REWRITTEN_TERMS]

@@ -8,28 +8,25 @@ import base64
 import binascii
 import hashlib
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from urllib.parse import unquote_to_bytes
 from uuid import UUID
 
-import models
 from domain import catalog_entries
 from domain.calling import Caller
 from domain.gateways.parameters import Media
-from domain.preparing.asking import Asking, Bill, Choice, Purpose
+from domain.preparing.asking import Asking, Bill, Choice, Models, Purpose
 from domain.tools.calling import CallFailed, call
 from domain.tools.together import together
 from engine.chat import Audio, ChatRequest, FilePart, Image, Message, Part, Video
 from engine.guard import Guard
 from errors import Invalid, NotConfigured, SourceFailed
 from knowledge import read
+from models import Provider
 
 __all__ = ["Descriptions", "kind_of"]
-
-# A model of the workspace's for what the agent's own does not take in, if there is one.
-Fallback = Callable[[Caller], Awaitable[Choice | None]]
 
 _MOST_PARTS = 32
 _MOST_FILE_BYTES = 20_000_000
@@ -52,8 +49,8 @@ Key = tuple[UUID, bytes]
 class Descriptions:
     """What parts of messages show, remembered by what is in them."""
 
-    def __init__(self, asking: Asking, *, guard: Guard | None = None, fallback: Fallback | None = None) -> None:
-        self._asking, self._guard, self._fallback = asking, guard, fallback
+    def __init__(self, asking: Asking, *, guard: Guard | None = None, models: Models | None = None) -> None:
+        self._asking, self._guard, self._models = asking, guard, models
         self._known: OrderedDict[Key, str] = OrderedDict()
         self._characters = 0
 
@@ -105,7 +102,7 @@ class Descriptions:
     async def _who_takes(self, caller: Caller, own: Choice, name: str) -> Choice:
         """Whoever is known to take it in; a model that the catalog does not know is taken at its owner's word."""
         unknown: list[Choice] = []
-        for choice in (own, await self._fallback(caller) if self._fallback else None):
+        for choice in (own, await self._models.default(caller.principal) if self._models else None):
             if choice is None:
                 continue
             modalities = await _modalities(choice)
@@ -190,8 +187,9 @@ def _key(caller: Caller, part: Part) -> Key:
 
 async def _modalities(choice: Choice) -> tuple[str, ...] | None:
     """What the catalog says that the model takes in; nothing of a model at an address that it does not know."""
-    provider = choice.model.provider
-    if not isinstance(provider, models.Provider):
+    # A model that has no row may lack it altogether.
+    provider = getattr(choice.model, "provider", None)
+    if not isinstance(provider, Provider):
         return None
     entry = await catalog_entries.offered_at(provider.wire, provider.base_url, choice.model.name)
     return entry.input_modalities if entry else None

@@ -17,7 +17,7 @@ from engine import wire
 from engine.chat import ChatRequest
 from errors import Invalid
 
-__all__ = ["Overrides", "merged", "sampled", "with_settings"]
+__all__ = ["Overrides", "merged", "sampled", "with_effort", "with_settings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,12 @@ def with_settings(request: ChatRequest, gateway: Parameters, extra_body: Mapping
         field = "extra_body" if extra_body else "additionalSettings"
         raise Invalid(field, "is for gateways with a base address of their own, and this model is an integrated one")
     return replace(request, extra={**(settings or {}), **request.extra, **(extra_body or {})})
+
+
+def with_effort(request: ChatRequest, gateway: Parameters, effort: str) -> ChatRequest:
+    if gateway.has(Flag.NO_REASONING_EFFORT):
+        return request
+    return replace(request, extra={**request.extra, "reasoning_effort": effort})
 
 
 def _without_summary(extra: dict[str, Any]) -> dict[str, Any]:

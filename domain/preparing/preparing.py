@@ -1,27 +1,88 @@
 """From an agent and what was said to what a model is asked, step by step, in the order in which gateways promise it."""
 
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
-from domain.agents import AgentSpec, QueryStrategy, Tool
+import models
+from domain import memories
+from domain.agents import AgentSpec, Knowledge, Tool
 from domain.calling import Caller
-from domain.gateways.parameters import INTEGRATED, Parameters
-from domain.preparing import instructions, knowledge, overflow, template, tool_context
+from domain.gateways.parameters import INTEGRATED, BuiltinFunction, BuiltinOptions, Flag, Parameters
+from domain.preparing import instructions, knowledge, moderation, rounds, routing, shape, template
 from domain.preparing import overrides as wishes
-from domain.preparing.asking import Asking, Bill, choice_of
+from domain.preparing.asking import Asking, Bill, Choice, Models, choice_of
+from domain.preparing.multimodal import Descriptions
 from domain.preparing.overflow import CHARACTERS_PER_TOKEN
 from domain.preparing.overrides import Overrides
 from domain.preparing.prepared import Prepared
 from domain.retrieval import Asked, Retrieval
+from domain.skills import Skills
+from domain.tools.nonce import Nonces
+from domain.tools.skills import Skill, SkillSet
+from domain.tools.toolbox import Toolbox, explained
+from domain.tools.worker import Worker
 from engine import ChatRequest, Engine, chat
+from engine.guard import Guard
+from errors import Conflict, NotConfigured
 
-__all__ = ["Preparing"]
+__all__ = ["Helpers", "Preparing"]
+
+# Of a model that is asked by its own name: nothing that was said is left out.
+_AS_IT_IS = (Flag.PRESERVE_THINKING_TOKENS, Flag.INCLUDE_STORED_REASONING)
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What stays the same while a call is prepared."""
+
+    caller: Caller
+    spec: AgentSpec
+    gateway: Parameters
+    # For which answer, where answers are kept.
+    asked: Asked | None
+    bill: Bill
+    closing: AsyncExitStack
+
+    @property
+    def choice(self) -> Choice:
+        return choice_of(self.spec)
+
+    @property
+    def known(self) -> Knowledge | None:
+        return knowledge.knowledge_of(self.gateway) or self.spec.knowledge
+
+    @property
+    def remembers(self) -> bool:
+        sentinel = self.gateway.sentinel_options
+        return sentinel is not None and BuiltinFunction.REMEMBER in sentinel.enabled_functions
+
+    @property
+    def room(self) -> int:
+        """How many characters the model may be told."""
+        most = self.gateway.context_maximum_size
+        ours = self.spec.context_characters
+        return ours if most is None else min(ours, most * CHARACTERS_PER_TOKEN)
+
+
+@dataclass(frozen=True, slots=True)
+class Helpers:
+    """Who is asked on the way; what there is nobody for is not done, and nobody can have set it up."""
+
+    retrieval: Retrieval | None = None
+    toolbox: Toolbox | None = None
+    skills: Skills | None = None
+    models: Models | None = None
+    guard: Guard | None = None
+    nonces: Nonces | None = None
 
 
 class Preparing:
-    def __init__(self, engine: Engine, retrieval: Retrieval | None = None) -> None:
-        self._asking, self._retrieval = Asking(engine), retrieval
+    def __init__(self, engine: Engine, helpers: Helpers) -> None:
+        self._helpers = helpers
+        self._asking = Asking(engine)
+        self._descriptions = Descriptions(self._asking, guard=helpers.guard, models=helpers.models)
 
     async def prepare(
         self,
@@ -30,69 +91,197 @@ class Preparing:
         parameters: Parameters | None,
         request: ChatRequest,
         *,
+        closing: AsyncExitStack,
         overrides: Overrides | None = None,
         asked: Asked | None = None,
         bill: Bill | None = None,
-        closing: AsyncExitStack | None = None,
     ) -> Prepared:
-        """`asked` is for which answer of which conversation, where these are kept.
+        """`bill` is written while we are at it: whoever gives one knows what was paid for when this fails or is left.
 
-        `bill` is written while we are at it: whoever gives one knows what was paid for when this fails or is left.
         What tools hold open is closed with `closing`.
         """
         overrides, bill = overrides or Overrides(), bill or Bill()
-        choice = choice_of(spec)
         if parameters is None and spec.knowledge is None and not spec.tools and not overrides.asks_for_more:
-            return Prepared(request, choice.targets, choice.model, items=bill.items)
-        gateway = parameters or Parameters(INTEGRATED, spec.model.name)
+            return Prepared(request, spec.targets, spec.model, items=bill.items)
+        gateway = parameters or Parameters(INTEGRATED, spec.model.name, flags=_AS_IT_IS)
         gateway = wishes.merged(gateway, overrides)
-        request = wishes.sampled(request, gateway)
-        request = wishes.with_settings(request, gateway, overrides.extra_body)
+        call = _Call(caller, spec, gateway, asked, bill, closing)
+        rounds.check(gateway)
 
-        known = knowledge.knowledge_of(gateway) or spec.knowledge
-        scope = await knowledge.linked(caller.principal, known) if known and knowledge.question_of(request) else []
-        request = instructions.with_instructions(request, [gateway.system_instruction, knowledge.contexts(scope)])
-        tools = dict(spec.tools)
-        material = None
-        if known and scope and self._retrieval:
-            inquiry = knowledge.Inquiry(
-                self._retrieval,
-                caller.principal,
-                known,
-                tuple(str(each.id) for each in scope),
-                asked or Asked(known.agent),
-                _room(spec, gateway) // 2,
-            )
-            if known.strategy is QueryStrategy.QUERY_FUNCTION:
-                tools[knowledge.TOOL] = inquiry.tool()
-            else:
-                material = await inquiry.material(self._asking, choice, request, bill)
-        request = template.applied(request, gateway.user_prompt_template)
-        request = knowledge.with_material(request, material)
-        request = _offering(request, tools)
-        before_round = partial(_before_round, gateway)
-        before_round(request, 0)  # What does not fit is refused now, and not when the answer has begun.
-        return Prepared(request, choice.targets, choice.model, tools, bill.items, before_round)
+        sampled = wishes.with_settings(wishes.sampled(request, gateway), gateway, overrides.extra_body)
+        scope = await self._scope(call, request)
+        told = await self._told(call, sampled, scope)
+        read = await self._in_words(call, told)
+        inquiry = self._inquiry(call, scope)
+        material = await inquiry.material(self._asking, call.choice, read, bill) if inquiry else None
+        said = template.applied(read, gateway.user_prompt_template)
+        call, said, worker = await self._passed(call, said)
+        if refused := await self._refused(call, said):
+            # What an answer was to begin with is no beginning of a refusal.
+            call = replace(call, gateway=replace(call.gateway, assistant_prefill=None))
+            return _prepared(call, moderation.refusing(said, refused), call.choice, refused=", ".join(refused))
+        said = knowledge.with_material(said, material)
+        skills = await self._skills_of(call)
+        tools = await self._tools(call, inquiry, skills, worker)
+        whole = _offering(call, instructions.followed_by(said, skills.index if skills else None), tools)
+        if call.gateway.context_maximum_size is not None:
+            # What does not fit is refused now, and not when the answer has begun.
+            rounds.asked(call.gateway, skills, whole, 0)
+        if call.gateway.model_routing_parameters is None:
+            return _prepared(call, whole, call.choice, tools, skills)
+        complexity, route = await self._complexity(call, whole)
+        chosen = await self._named(call, route.model_name)
+        if route.reasoning_effort and "reasoning_effort" not in request.extra:
+            whole = wishes.with_effort(whole, gateway, route.reasoning_effort)
+        return _prepared(call, whole, chosen, tools, skills, complexity=complexity)
+
+    # ---------------------------------------------------------------- what is told
+
+    async def _scope(self, call: _Call, request: ChatRequest) -> Sequence[models.Collection]:
+        if call.known is None or self._helpers.retrieval is None or not knowledge.question_of(request):
+            return ()
+        return await knowledge.linked(call.caller.principal, call.known)
+
+    async def _told(self, call: _Call, request: ChatRequest, scope: Sequence[models.Collection]) -> ChatRequest:
+        """One set of instructions: what changes most from call to call comes last."""
+        gateway = call.gateway
+        texts = [gateway.system_instruction]
+        if gateway.system_instructions_sources and self._helpers.toolbox is not None:
+            remote = self._helpers.toolbox.remote
+            texts += [source.text for source in await remote.of(call.caller, gateway.system_instructions_sources)]
+        texts.append(knowledge.contexts(scope))
+        if call.remembers:
+            options = gateway.builtin_functions_options or BuiltinOptions()
+            texts.append(await memories.context_for(call.caller, options))
+        texts.append(shape.in_words(request, gateway))
+        return instructions.with_instructions(shape.taken(request, gateway), texts)
+
+    async def _in_words(self, call: _Call, request: ChatRequest) -> ChatRequest:
+        wanted = call.gateway.enabled_multimodal_features
+        if not wanted:
+            return request
+        return await self._descriptions.described(call.caller, call.choice, request, wanted, call.bill)
+
+    def _inquiry(self, call: _Call, scope: Sequence[models.Collection]) -> knowledge.Inquiry | None:
+        if call.known is None or self._helpers.retrieval is None or not scope:
+            return None
+        return knowledge.Inquiry(
+            self._helpers.retrieval,
+            call.caller.principal,
+            call.known,
+            tuple(str(each.id) for each in scope),
+            call.asked or Asked(call.known.agent),
+            call.room // 2,
+        )
+
+    # ---------------------------------------------------------------- who has a say
+
+    async def _passed(self, call: _Call, request: ChatRequest) -> tuple[_Call, ChatRequest, Worker | None]:
+        """What the gateway's worker makes of it; it may also forbid it."""
+        url, helpers = call.gateway.worker_script_source, self._helpers
+        if not url:
+            return call, request, None
+        if helpers.guard is None or helpers.nonces is None:
+            raise NotConfigured("Workers cannot be called here")
+        worker = Worker(helpers.guard, helpers.nonces, call.caller, url)
+        rewritten = await worker.received(request, call.gateway)
+        return replace(call, caller=rewritten.caller, gateway=rewritten.parameters), rewritten.request, worker
+
+    async def _refused(self, call: _Call, request: ChatRequest) -> list[str]:
+        if call.gateway.moderation_parameters is None:
+            return []
+        watched = moderation.thresholds(call.gateway.moderation_parameters)
+        if not watched:
+            return []
+        takes_shapes = shape.takes_shapes(call.gateway)
+        return await moderation.refused_for(
+            self._asking, call.choice, request, watched, call.bill, takes_shapes=takes_shapes
+        )
+
+    # ---------------------------------------------------------------- what it may do
+
+    async def _skills_of(self, call: _Call) -> SkillSet | None:
+        if not call.gateway.skills or self._helpers.skills is None or self._helpers.toolbox is None:
+            return None
+        found = await self._helpers.skills.by_ids(call.caller.principal, call.gateway.skills)
+        offered = [
+            Skill(each.slug, each.instructions, each.description, each.sources, each.allowed_tools) for each in found
+        ]
+        return SkillSet(offered, call.gateway, self._helpers.toolbox.remote, call.caller)
+
+    async def _tools(
+        self, call: _Call, inquiry: knowledge.Inquiry | None, skills: SkillSet | None, worker: Worker | None
+    ) -> dict[str, Tool]:
+        """Each that runs here: the worker hears of every call, and why it is made stays with us."""
+        tools = list(call.spec.tools.values())
+        if self._helpers.toolbox is not None:
+            plain = replace(call.gateway, tool_invocation_explanations=False)
+            tools += await self._helpers.toolbox.tools_for(call.caller, plain, call.closing)
+        if inquiry is not None and inquiry.is_for_the_model:
+            tools.append(inquiry.tool())
+        if skills is not None and skills.tool is not None:
+            tools.append(skills.tool)
+        if worker is not None:
+            tools = [worker.watched(tool) for tool in tools]
+        if call.gateway.tool_invocation_explanations:
+            tools = [explained(tool) for tool in tools]
+        return _by_name(tools)
+
+    async def _complexity(self, call: _Call, request: ChatRequest) -> tuple[routing.Complexity, routing.Route]:
+        """Sorted by the model for easy requests: nobody gains by a strong model that says how little is needed."""
+        set_up = call.gateway.model_routing_parameters
+        assert set_up is not None
+        sorting = await self._named(call, set_up.low_complexity_model_name)
+        complexity = await routing.complexity_of(self._asking, sorting, request, call.bill)
+        return complexity, routing.route_of(set_up, complexity)
+
+    async def _named(self, call: _Call, name: str) -> Choice:
+        """At the gateway's own address if it has one, else wherever a model of this name is."""
+        if call.gateway.base_address != INTEGRATED:
+            return await routing.beside(call.choice, call.gateway.base_address, name)
+        if self._helpers.models is None:
+            raise NotConfigured("Requests cannot be routed to other models here")
+        return await self._helpers.models.named(call.caller.principal, name)
 
 
-def _room(spec: AgentSpec, gateway: Parameters) -> int:
-    """How many characters the model may be told."""
-    if gateway.context_maximum_size is None:
-        return spec.context_characters
-    return min(spec.context_characters, gateway.context_maximum_size * CHARACTERS_PER_TOKEN)
+def _by_name(tools: Sequence[Tool]) -> dict[str, Tool]:
+    found: dict[str, Tool] = {}
+    for tool in tools:
+        if tool.name in found:
+            raise Conflict(f"Two tools of this agent are called {tool.name!r}")
+        found[tool.name] = tool
+    return found
 
 
-def _before_round(gateway: Parameters, request: ChatRequest, asked_before: int) -> ChatRequest:
-    request = tool_context.shortened(request, gateway.tool_context_count)
-    if gateway.context_maximum_size is not None:
-        characters = gateway.context_maximum_size * CHARACTERS_PER_TOKEN
-        request = replace(request, messages=overflow.fit(request.messages, characters, gateway.context_overflow_action))
-    return request
-
-
-def _offering(request: ChatRequest, tools: dict[str, Tool]) -> ChatRequest:
+def _offering(call: _Call, request: ChatRequest, tools: Mapping[str, Tool]) -> ChatRequest:
     """The model may call ours and the caller's."""
-    if not tools:
-        return request
+    # A turn has offered its own already.
+    theirs = [tool for tool in request.tools if tool.name not in call.spec.tools]
+    for tool in theirs:
+        if tool.name in tools:
+            raise Conflict(f"Two tools are called {tool.name!r}: one of the agent's, one of the request's")
     ours = [chat.Tool(tool.name, tool.description, tool.parameters) for tool in tools.values()]
-    return replace(request, tools=(*ours, *(tool for tool in request.tools if tool.name not in tools)))
+    return replace(request, tools=(*ours, *theirs)) if ours else request
+
+
+def _prepared(
+    call: _Call,
+    request: ChatRequest,
+    choice: Choice,
+    tools: Mapping[str, Tool] | None = None,
+    skills: SkillSet | None = None,
+    *,
+    complexity: str | None = None,
+    refused: str | None = None,
+) -> Prepared:
+    return Prepared(
+        replace(request, model=choice.targets[0].model),
+        choice.targets,
+        choice.model,
+        tools or {},
+        call.bill.items,
+        partial(rounds.asked, call.gateway, skills),
+        rounds.reading(call.gateway, request),
+        complexity,
+        refused,
+    )

@@ -4,13 +4,16 @@ import logging
 from dataclasses import dataclass
 from typing import Literal
 
+import models
+from domain import catalog_entries
 from domain.gateways.parameters import Routing
 from domain.preparing.asking import Asking, Bill, Choice, Purpose
 from domain.preparing.knowledge import question_of
 from engine.chat import ChatRequest, Message
+from engine.targets import Target
 from errors import ProviderFailed, Unavailable
 
-__all__ = ["Complexity", "Route", "complexity_of", "route_of"]
+__all__ = ["Complexity", "Route", "beside", "complexity_of", "route_of"]
 
 _logger = logging.getLogger(__name__)
 
@@ -38,6 +41,16 @@ def route_of(routing: Routing, complexity: Complexity) -> Route:
         case "high":
             return Route(routing.high_complexity_model_name, routing.high_complexity_model_reasoning_effort)
     return Route(routing.medium_complexity_model_name, routing.medium_complexity_model_reasoning_effort)
+
+
+async def beside(own: Choice, base_address: str, name: str) -> Choice:
+    """Another model at the same address, by the same key."""
+    entry = await catalog_entries.offered_at("openai", base_address, name)
+    model = models.Model(name=name, vendor=entry.vendor if entry else own.model.vendor)
+    if entry is not None:
+        model.context_window = entry.context_window or None
+        model.input_price, model.output_price = entry.input_price, entry.output_price
+    return Choice(model, (Target(own.targets[0].provider, name),))
 
 
 async def complexity_of(asking: Asking, choice: Choice, request: ChatRequest, bill: Bill) -> Complexity:

@@ -7,7 +7,7 @@ import orjson
 from domain.gateways.parameters import INTEGRATED, Flag, Parameters
 from engine.chat import AnswerShape, ChatRequest
 
-__all__ = ["in_words", "takes_shapes", "taken"]
+__all__ = ["in_words", "taken", "takes_shapes"]
 
 
 def takes_shapes(gateway: Parameters) -> bool:
