@@ -27,7 +27,7 @@ from engine import ChatRequest, Engine, chat
 from engine.guard import Guard
 from errors import Conflict, NotConfigured
 
-__all__ = ["Helpers", "Preparing"]
+__all__ = ["Preparing"]
 
 # Of a model that is asked by its own name: nothing that was said is left out.
 _AS_IT_IS = (Flag.PRESERVE_THINKING_TOKENS, Flag.INCLUDE_STORED_REASONING)
@@ -66,23 +66,24 @@ class _Call:
         return ours if most is None else min(ours, most * CHARACTERS_PER_TOKEN)
 
 
-@dataclass(frozen=True, slots=True)
-class Helpers:
-    """Who is asked on the way; what there is nobody for is not done, and nobody can have set it up."""
-
-    retrieval: Retrieval | None = None
-    toolbox: Toolbox | None = None
-    skills: Skills | None = None
-    models: Models | None = None
-    guard: Guard | None = None
-    nonces: Nonces | None = None
-
-
 class Preparing:
-    def __init__(self, engine: Engine, helpers: Helpers) -> None:
-        self._helpers = helpers
+    """Whoever is not there is not asked, and nobody can have set up that he is."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        retrieval: Retrieval | None = None,
+        *,
+        toolbox: Toolbox | None = None,
+        skills: Skills | None = None,
+        models: Models | None = None,
+        guard: Guard | None = None,
+        nonces: Nonces | None = None,
+    ) -> None:
+        self._retrieval, self._toolbox, self._skills, self._models = retrieval, toolbox, skills, models
+        self._guard, self._nonces = guard, nonces
         self._asking = Asking(engine)
-        self._descriptions = Descriptions(self._asking, guard=helpers.guard, models=helpers.models)
+        self._descriptions = Descriptions(self._asking, guard=guard, models=models)
 
     async def prepare(
         self,
@@ -138,7 +139,7 @@ class Preparing:
     # ---------------------------------------------------------------- what is told
 
     async def _scope(self, call: _Call, request: ChatRequest) -> Sequence[models.Collection]:
-        if call.known is None or self._helpers.retrieval is None or not knowledge.question_of(request):
+        if call.known is None or self._retrieval is None or not knowledge.question_of(request):
             return ()
         return await knowledge.linked(call.caller.principal, call.known)
 
@@ -146,8 +147,8 @@ class Preparing:
         """One set of instructions: what changes most from call to call comes last."""
         gateway = call.gateway
         texts = [gateway.system_instruction]
-        if gateway.system_instructions_sources and self._helpers.toolbox is not None:
-            remote = self._helpers.toolbox.remote
+        if gateway.system_instructions_sources and self._toolbox is not None:
+            remote = self._toolbox.remote
             texts += [source.text for source in await remote.of(call.caller, gateway.system_instructions_sources)]
         texts.append(knowledge.contexts(scope))
         if call.remembers:
@@ -163,10 +164,10 @@ class Preparing:
         return await self._descriptions.described(call.caller, call.choice, request, wanted, call.bill)
 
     def _inquiry(self, call: _Call, scope: Sequence[models.Collection]) -> knowledge.Inquiry | None:
-        if call.known is None or self._helpers.retrieval is None or not scope:
+        if call.known is None or self._retrieval is None or not scope:
             return None
         return knowledge.Inquiry(
-            self._helpers.retrieval,
+            self._retrieval,
             call.caller.principal,
             call.known,
             tuple(str(each.id) for each in scope),
@@ -178,12 +179,12 @@ class Preparing:
 
     async def _passed(self, call: _Call, request: ChatRequest) -> tuple[_Call, ChatRequest, Worker | None]:
         """What the gateway's worker makes of it; it may also forbid it."""
-        url, helpers = call.gateway.worker_script_source, self._helpers
+        url = call.gateway.worker_script_source
         if not url:
             return call, request, None
-        if helpers.guard is None or helpers.nonces is None:
+        if self._guard is None or self._nonces is None:
             raise NotConfigured("Workers cannot be called here")
-        worker = Worker(helpers.guard, helpers.nonces, call.caller, url)
+        worker = Worker(self._guard, self._nonces, call.caller, url)
         rewritten = await worker.received(request, call.gateway)
         return replace(call, caller=rewritten.caller, gateway=rewritten.parameters), rewritten.request, worker
 
@@ -201,22 +202,22 @@ class Preparing:
     # ---------------------------------------------------------------- what it may do
 
     async def _skills_of(self, call: _Call) -> SkillSet | None:
-        if not call.gateway.skills or self._helpers.skills is None or self._helpers.toolbox is None:
+        if not call.gateway.skills or self._skills is None or self._toolbox is None:
             return None
-        found = await self._helpers.skills.by_ids(call.caller.principal, call.gateway.skills)
+        found = await self._skills.by_ids(call.caller.principal, call.gateway.skills)
         offered = [
             Skill(each.slug, each.instructions, each.description, each.sources, each.allowed_tools) for each in found
         ]
-        return SkillSet(offered, call.gateway, self._helpers.toolbox.remote, call.caller)
+        return SkillSet(offered, call.gateway, self._toolbox.remote, call.caller)
 
     async def _tools(
         self, call: _Call, inquiry: knowledge.Inquiry | None, skills: SkillSet | None, worker: Worker | None
     ) -> dict[str, Tool]:
         """Each that runs here: the worker hears of every call, and why it is made stays with us."""
         tools = list(call.spec.tools.values())
-        if self._helpers.toolbox is not None:
+        if self._toolbox is not None:
             plain = replace(call.gateway, tool_invocation_explanations=False)
-            tools += await self._helpers.toolbox.tools_for(call.caller, plain, call.closing)
+            tools += await self._toolbox.tools_for(call.caller, plain, call.closing)
         if inquiry is not None and inquiry.is_for_the_model:
             tools.append(inquiry.tool())
         if skills is not None and skills.tool is not None:
@@ -239,9 +240,9 @@ class Preparing:
         """At the gateway's own address if it has one, else wherever a model of this name is."""
         if call.gateway.base_address != INTEGRATED:
             return await routing.beside(call.choice, call.gateway.base_address, name)
-        if self._helpers.models is None:
+        if self._models is None:
             raise NotConfigured("Requests cannot be routed to other models here")
-        return await self._helpers.models.named(call.caller.principal, name)
+        return await self._models.named(call.caller.principal, name)
 
 
 def _by_name(tools: Sequence[Tool]) -> dict[str, Tool]:

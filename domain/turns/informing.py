@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from domain.agents import Tool
 from domain.calling import Caller
 from domain.identity import Principal
-from domain.preparing import Helpers, Preparing
+from domain.preparing import Preparing
 from domain.retrieval import Asked, Retrieval
 from domain.turns.beginning import Begun
 from engine import ChatRequest, Engine
@@ -28,7 +28,7 @@ async def inform(retrieval: Retrieval, engine: Engine, principal: Principal, beg
     known = begun.spec.knowledge
     asked = Asked(known.agent if known else "assistant", begun.conversation.id, begun.turn.answer_id)
     async with AsyncExitStack() as closing:
-        prepared = await Preparing(engine, Helpers(retrieval)).prepare(
+        prepared = await Preparing(engine, retrieval).prepare(
             Caller(principal), begun.spec, None, begun.request, asked=asked, closing=closing
         )
     read = sum(item.quantity for item in prepared.items if not item.sku.endswith(".out"))

@@ -14,7 +14,7 @@ from domain.agents import AgentSpec, Sampling
 from domain.calling import Caller
 from domain.gateways.parameters import Parameters
 from domain.identity import SCOPES, Principal, PrincipalKind
-from domain.preparing import Bill, Choice, Helpers, Overrides, Prepared, Preparing
+from domain.preparing import Bill, Choice, Overrides, Prepared, Preparing
 from engine import ChatRequest, Engine
 from engine.targets import Target
 from engine.testing import ScriptedProvider
@@ -78,6 +78,6 @@ async def bench() -> AsyncIterator[MakeBench]:
             provider = ScriptedProvider(*scripts)
             engine = Engine({"scripted": provider})
             closing.push_async_callback(engine.close)
-            return Bench(provider, closing, Preparing(engine, Helpers(**{"models": Here(), **helpers})))
+            return Bench(provider, closing, Preparing(engine, **{"models": Here(), **helpers}))
 
         yield made
