@@ -1,6 +1,6 @@
 """Talking to models."""
 
-from engine.attempts import Listener, Patience
+from engine.breaker import Circuit, Tolerance
 from engine.chat import (
     AnswerShape,
     Audio,
@@ -19,6 +19,7 @@ from engine.embeddings import Embedder, Purpose, Vectors
 from engine.engine import Engine
 from engine.events import End, EndReason, Event, Reasoning, Text, ToolCall, Usage
 from engine.packets import Heard, Packet
+from engine.patience import Listener, Patience
 from engine.targets import Target
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Audio",
     "ChatProvider",
     "ChatRequest",
+    "Circuit",
     "Embedder",
     "End",
     "EndReason",
@@ -45,6 +47,7 @@ __all__ = [
     "Role",
     "Target",
     "Text",
+    "Tolerance",
     "Tool",
     "ToolCall",
     "Usage",

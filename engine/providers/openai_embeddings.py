@@ -11,9 +11,9 @@ import aiohttp
 import numpy as np
 import orjson
 
-from engine.attempts import Patience
 from engine.embeddings import Purpose, Vectors
 from engine.failures import retry_after
+from engine.patience import Patience
 from engine.providers.openai_answer import refusal
 from errors import ContextTooLong, NotConfigured, ProviderFailed, ProviderUnavailable
 

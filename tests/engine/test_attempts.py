@@ -7,9 +7,9 @@ from contextlib import aclosing
 import pytest
 
 from engine import ChatRequest, End, EndReason, Engine, Event, Listener, Patience, Text, Usage
-from engine.attempts import Watchdog
 from engine.providers.openai import OpenAIProvider
 from engine.testing import Hold, ScriptedProvider
+from engine.watchdog import Watchdog
 from errors import ProviderFailed, ProviderRateLimited, ProviderRefusedKey, ProviderUnavailable
 from tests.upstream import Cut, Gate, Reply, ToolPiece, Upstream
 
@@ -17,21 +17,28 @@ SHORT = 0.05
 
 
 class Sleeps:
-    """Instead of sleeping: writes down for how long it would."""
+    """Instead of sleeping: writes down for how long it would, and moves the clock."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
+        self.now = 1000.0
 
     async def __call__(self, seconds: float) -> None:
         self.seconds.append(seconds)
+        self.now += seconds
+
+    def clock(self) -> float:
+        return self.now
 
 
 def engine_for(provider: OpenAIProvider | ScriptedProvider, sleeps: Sleeps | None = None, **patience: float) -> Engine:
+    sleeps = sleeps or Sleeps()
     return Engine(
         {"acme": provider},
         patience=Patience(**patience),  # type: ignore[arg-type]  # one of them is an int
         uniform=lambda low, high: high,
-        sleep=sleeps or Sleeps(),
+        sleep=sleeps,
+        clock=sleeps.clock,
     )
 
 
@@ -221,7 +228,7 @@ class Clock:
 
 async def test_one_timer_moves_along_with_the_tokens() -> None:
     clock = Clock()
-    watchdog = Watchdog(clock, give_up_at=100)  # type: ignore[arg-type]  # as much of a loop as it needs
+    watchdog = Watchdog(clock, 100)  # type: ignore[arg-type]  # as much of a loop as it needs
     watchdog.watch(1)
     clock.now = 0.6
     watchdog.watch(1)
