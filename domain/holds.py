@@ -202,6 +202,7 @@ class Holds:
         # One for each budget, for as long as anybody knows it or anything is held.
         self._holds: WeakValueDictionary[UUID, Hold] = WeakValueDictionary()
         self._granted: set[Hold] = set()
+        self._has_drawn = False
         # Those that have something to give back.
         self.changed: set[Hold] = set()
         # Told when there is something to give back, and when others wait for it.
@@ -272,6 +273,7 @@ class Holds:
                 return amount
             hold.granted = row["own"] + row["taken"]
             self._granted.add(hold)
+            self._has_drawn = True
             if hold.take(amount):
                 return amount
             is_alone = hold.is_alone and row["held"] <= row["own"]
@@ -328,7 +330,8 @@ class Holds:
         if self._granted:
             async with connection() as bare:
                 await bare.execute(
-                    "UPDATE budget_holds SET lease_expires_at = now() + make_interval(secs => $2) WHERE owner = $1",
+                    "UPDATE budget_holds SET lease_expires_at = now() + make_interval(secs => $2)"
+                    " WHERE owner = $1 AND amount > 0",
                     self.owner,
                     self.lease_seconds,
                 )
@@ -342,7 +345,7 @@ class Holds:
             await self._give_up(None)
 
     async def close(self) -> None:
-        if self._granted:
+        if self._has_drawn:
             await self._give_up(self.owner)
 
     async def _give_up(self, owner: UUID | None) -> None:

@@ -37,6 +37,8 @@ _FLUSH_SECONDS = 0.15
 _URGENT_SECONDS = 0.02
 _RETRY_SECONDS = 0.5
 _TICK_SECONDS = 1.0
+# How long a process that is going waits for a database that is away.
+_CLOSING_SECONDS = 5.0
 _ENTRIES_AT_ONCE = 1_000
 # About a kilobyte each without, and much more with what was said: far from what a process may use.
 _MOST_ENTRIES = 20_000
@@ -81,13 +83,23 @@ class Ledger:
 
     async def close(self) -> None:
         """Everything that was recorded is written, if the database is there."""
+        try:
+            async with asyncio.timeout(_CLOSING_SECONDS):
+                # Not in the middle of a transaction.
+                async with self._flushing:
+                    await self._stop()
+                await self.flush()
+                await self._holds.close()
+                await self._rates.close()
+        except (Unreachable, TimeoutError):
+            await self._stop()
+            _logger.error("%s calls could not be written down", len(self._due))
+
+    async def _stop(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
-        await self.flush()
-        await self._holds.close()
-        await self._rates.close()
 
     def check(self) -> None:
         """Before a model is asked: what it will cost must find room."""

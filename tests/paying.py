@@ -1,5 +1,6 @@
 """What lets calls in and writes them down, as one process has it; several share nothing but the database."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ class Till:
     rates: Rates
     ledger: Ledger
     admission: Admission
+    # Something was heard of budgets.
+    heard: asyncio.Event
 
 
 @asynccontextmanager
@@ -36,12 +39,18 @@ async def till(*, flush_seconds: float = 0.02, **options: Any) -> AsyncIterator[
     owner = uuid4()
     holds, rates = Holds(owner, **options), Rates(owner)
     ledger = Ledger(holds, rates, flush_seconds=flush_seconds)
-    listener = Listener({CHANNEL: holds.forget}, resumed=holds.forget_all)
+    heard = asyncio.Event()
+
+    def forget(what: str) -> None:
+        holds.forget(what)
+        heard.set()
+
+    listener = Listener({CHANNEL: forget}, resumed=holds.forget_all)
     ledger.open()
     listener.open()
     try:
         await listener.listening.wait()
-        yield Till(holds, rates, ledger, Admission(holds, rates, check=ledger.check))
+        yield Till(holds, rates, ledger, Admission(holds, rates, check=ledger.check), heard)
     finally:
         await ledger.close()
         await listener.close()

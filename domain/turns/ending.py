@@ -12,6 +12,7 @@ import orjson
 
 import models
 from domain import conversations, usage
+from domain.billing import Bill, bill
 from domain.turns.events import (
     ReasoningAdded,
     TextAdded,
@@ -56,7 +57,7 @@ async def end(turn: models.Turn, ending: Ending) -> TurnOutcome | None:
     async with transaction(), connection() as bare:
         closed = await _close_turn(bare, turn, ending)
         if closed is None:
-            await _bill_deleted(turn, ending)
+            await _bill_deleted(bare, turn, ending)
             return None
         answer = _answer(turn, ending)
         if answer is not None:
@@ -88,7 +89,8 @@ async def _close_turn(bare: asyncpg.Connection, turn: models.Turn, ending: Endin
             RETURNING question_id, conversation.leaf_id, turns.model_id
         )
         SELECT question.id AS question_id, question.parent_id AS question_parent_id, question.text AS question_text,
-               closed.leaf_id, coalesce(models.vendor, 'unknown') AS vendor, models.input_price, models.output_price
+               closed.leaf_id, coalesce(models.vendor, 'unknown') AS vendor, models.input_price, models.output_price,
+               models.cached_price
         FROM closed JOIN messages question ON question.id = closed.question_id
              LEFT JOIN models ON models.id = closed.model_id
         """,
@@ -181,84 +183,75 @@ async def _length(bare: asyncpg.Connection, leaf_id: UUID) -> int:
 async def _settle(
     bare: asyncpg.Connection, turn: models.Turn, ending: Ending, used: Usage, closed: asyncpg.Record
 ) -> models.Conversation:
-    """Usage and the last events, written together with a word to whoever waits for them."""
-    price = models.Model(input_price=closed["input_price"], output_price=closed["output_price"])
+    """The last events, written together with a word to whoever waits for them, and what it cost.
+
+    Budgets last: other turns wait for the same ones, and should not for long.
+    """
     events = [*ending.unsaved, ending.last_event]
     record = await bare.fetchrow(
         """
-        WITH used AS (
-            INSERT INTO usage_records (id, workspace_id, turn_id, api_key_id, external_user, provider_name, model_name,
-                                       vendor, action, input_tokens, output_tokens, cached_tokens, estimated, cost,
-                                       success, error_code, created_at, input_price, output_price)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, to_timestamp($17), $24, $25)
-            ON CONFLICT (turn_id) DO NOTHING
-        ), saved AS (
+        WITH saved AS (
             INSERT INTO turn_events (turn_id, first_sequence, last_sequence, events, created_at)
-            VALUES ($3, $18, $19, $20, now())
+            VALUES ($1, $2, $3, $4, now())
             -- A process that was taken for dead may have saved an event of this number: the end is what counts.
             ON CONFLICT (turn_id, last_sequence) DO UPDATE
                 SET first_sequence = excluded.first_sequence, events = excluded.events
         ), told AS (
-            SELECT pg_notify($21, $22)
+            SELECT pg_notify($5, $6)
         )
-        SELECT conversations.* FROM conversations, told WHERE id = $23
+        SELECT conversations.* FROM conversations, told WHERE id = $7
         """,
-        models.new_id(models.Kind.USAGE),
-        turn.workspace_id,
         turn.id,
-        turn.api_key_id,
-        turn.external_user,
-        turn.provider_name,
-        turn.model_name,
-        closed["vendor"],
-        turn.action,
-        used.input_tokens,
-        used.output_tokens,
-        used.cached_tokens,
-        used.estimated,
-        usage.cost_of(used, price),
-        not ending.status.is_failure,
-        ending.error_code,
-        ending.last_event.moment,
         events[0].sequence,
         events[-1].sequence,
         encode(events),
         CHANNEL,
         str(turn.id),
         turn.conversation_id,
-        price.input_price,
-        price.output_price,
     )
     assert record is not None, "the conversation is locked since the turn was closed"
+    model = models.Model(
+        vendor=closed["vendor"],
+        input_price=closed["input_price"],
+        output_price=closed["output_price"],
+        cached_price=closed["cached_price"],
+    )
+    await bill(bare, [_bill(turn, ending, used, model)])
     return row_of(models.Conversation, record)
 
 
-async def _bill_deleted(turn: models.Turn, ending: Ending) -> None:
+async def _bill_deleted(bare: asyncpg.Connection, turn: models.Turn, ending: Ending) -> None:
     """The conversation is gone and the turn with it; what the model was asked is paid for all the same."""
     if await models.Turn.exists(id=turn.id):
         return
     model = await models.Model.get_or_none(id=turn.model_id) or models.Model(vendor="unknown")
-    used = ending.usage or _estimate(ending, "")
-    await models.UsageRecord.get_or_create(
+    await bill(bare, [_bill(turn, ending, ending.usage or _estimate(ending, ""), model)])
+
+
+def _bill(turn: models.Turn, ending: Ending, used: Usage, model: models.Model) -> Bill:
+    return Bill(
+        id=models.new_id(models.Kind.USAGE),
+        workspace_id=turn.workspace_id,
         turn_id=turn.id,
-        defaults={
-            "workspace_id": turn.workspace_id,
-            "api_key_id": turn.api_key_id,
-            "external_user": turn.external_user,
-            "provider_name": turn.provider_name,
-            "model_name": turn.model_name,
-            "vendor": model.vendor,
-            "action": turn.action,
-            "input_tokens": used.input_tokens,
-            "output_tokens": used.output_tokens,
-            "cached_tokens": used.cached_tokens,
-            "estimated": used.estimated,
-            "cost": usage.cost_of(used, model),
-            "input_price": model.input_price,
-            "output_price": model.output_price,
-            "success": not ending.status.is_failure,
-            "error_code": ending.error_code,
-        },
+        api_key_id=turn.api_key_id,
+        gateway_id=None,
+        external_user=turn.external_user,
+        provider_name=turn.provider_name,
+        model_name=turn.model_name,
+        vendor=model.vendor,
+        action=turn.action,
+        input_tokens=used.input_tokens,
+        output_tokens=used.output_tokens,
+        cached_tokens=used.cached_tokens,
+        estimated=used.estimated,
+        cost=usage.cost_of(used, model),
+        input_price=model.input_price,
+        output_price=model.output_price,
+        cached_price=model.cached_price,
+        items="[]",
+        success=not ending.status.is_failure,
+        error_code=ending.error_code,
+        created_at=datetime.fromtimestamp(ending.last_event.moment, UTC),
     )
 
 
