@@ -87,6 +87,7 @@ def create_app(settings: Settings, surroundings: Surroundings) -> Palaver:
             runtime.providers,
             runtime.gateways,
             runtime.skills,
+            runtime.completions,
         )
 
     async def still_valid(context: Context) -> bool:

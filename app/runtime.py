@@ -13,15 +13,24 @@ from app.model import chosen_model, connect
 from app.secret_keys import secret_keys
 from app.settings import Settings
 from domain import catalog, skills
+from domain.accounts import Accounts
+from domain.admission import Admission
 from domain.agents import Sampling
 from domain.catalog import Offer
 from domain.collections import Chunking
+from domain.completions.call import Means
+from domain.completions.completions import Completions
+from domain.completions.names import Names
 from domain.embedders import Embedders
 from domain.gateways import rows as gateway_rows
 from domain.gateways.rows import Gateways
+from domain.holds import Holds
 from domain.ingestion import Ingestion, IngestionOptions
 from domain.keys import Keys
+from domain.ledger import Ledger
+from domain.preparing import Preparing
 from domain.providers import Providers
+from domain.rates import Rates
 from domain.retrieval import Retrieval
 from domain.secrets import Secrets
 from domain.service import Service
@@ -83,11 +92,30 @@ class Runtime:
             providers=self.providers,
             finished=metrics.turn_ended,
         )
+        self.accounts = Accounts(self.secrets)
+        holds, rates = Holds(self.turns.owner), Rates(self.turns.owner)
+        self.ledger = Ledger(holds, rates)
+        self.admission = Admission(holds, rates, check=self.ledger.check)
+        self.completions = Completions(
+            Means(
+                self.engine,
+                Names(self.providers, self.gateways, self.offer.problems),
+                Preparing(self.engine, self.retrieval),
+                self.admission,
+                self.ledger,
+                self.accounts,
+            ),
+            is_enabled=settings.ai_enabled,
+        )
         self.housekeeping = Housekeeping(
             self.turns,
             self.keys,
             keep_events_hours=settings.turn_events_hours,
-            caches={gateway_rows.CHANGED: self.gateways, skills.CHANGED: self.skills},
+            caches={
+                gateway_rows.CHANGED: self.gateways,
+                skills.CHANGED: self.skills,
+                accounts.CHANGED: self.accounts,
+            },
         )
         self.ingestion = Ingestion(self.embedders, _ingestion(settings), works=works or settings.jobs == "web")
         self._database = Database(surroundings.credentials)
@@ -103,6 +131,7 @@ class Runtime:
             self.engine.put(offered.provider.name, self._provider)
         await self.embedders.offer(self.workspace)
         self.turns.log.open()
+        self.ledger.open()
         self.housekeeping.open()
         self.ingestion.open()
         return self
@@ -113,6 +142,7 @@ class Runtime:
         await self.embedders.close()
         await self.housekeeping.close()
         await self.turns.log.close()
+        await self.ledger.close()
         await self.engine.close()
         await self._database.close()
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import strawberry
 
 import resolvers.enums  # noqa: F401 - before anything takes an enum as an argument, the graph has to know it
+from domain.completions.completions import Completions
 from domain.gateways.rows import Gateways
 from domain.identity import Principal
 from domain.ingestion import Ingestion
@@ -28,6 +29,7 @@ class Context:
     providers: Providers
     gateways: Gateways
     skills: Skills
+    completions: Completions
     loaders: Loaders = field(default_factory=Loaders)
 
     def fresh(self) -> "Context":
@@ -42,6 +44,7 @@ class Context:
             self.providers,
             self.gateways,
             self.skills,
+            self.completions,
         )
 
 

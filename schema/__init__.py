@@ -7,6 +7,7 @@ from schema.access import Requires
 from schema.catalog import CatalogQueries, Provider
 from schema.catalog_entries import CatalogEntryQueries
 from schema.collections import CollectionMutations, CollectionQueries, CollectionSubscriptions
+from schema.completions import CompletionMutations, CompletionQueries, CompletionSubscriptions
 from schema.conversations import ConversationMutations, ConversationQueries
 from schema.knowledge_documents import KnowledgeDocumentMutations, KnowledgeDocumentQueries
 from schema.memories import MemoryMutations, MemoryQueries
@@ -37,6 +38,7 @@ class Query(
     MemoryQueries,
     SyncQueries,
     UsageQueries,
+    CompletionQueries,
     ServiceQueries,
 ):
     pass
@@ -47,6 +49,7 @@ class Mutation(
     WorkspaceMutations,
     ConversationMutations,
     TurnMutations,
+    CompletionMutations,
     CollectionMutations,
     KnowledgeDocumentMutations,
     MemoryMutations,
@@ -57,7 +60,7 @@ class Mutation(
 
 
 @strawberry.type(description="What can be watched.")
-class Subscription(TurnSubscriptions, CollectionSubscriptions):
+class Subscription(TurnSubscriptions, CollectionSubscriptions, CompletionSubscriptions):
     pass
 
 

@@ -16,13 +16,22 @@ from hypothesis import settings as generation
 import models
 from app.postgres import Address
 from domain import catalog
+from domain.accounts import Accounts
+from domain.admission import Admission
 from domain.catalog import Offer
+from domain.completions.call import Means
+from domain.completions.completions import Completions
+from domain.completions.names import Names
 from domain.embedders import Embedders
 from domain.gateways.rows import CHANGED, Gateways
+from domain.holds import Holds
 from domain.identity import SCOPES, Principal, PrincipalKind
 from domain.ingestion import Ingestion
 from domain.keys import Keys
+from domain.ledger import Ledger
+from domain.preparing import Preparing
 from domain.providers import Providers
+from domain.rates import Rates
 from domain.retrieval import Retrieval
 from domain.secrets import Secrets
 from domain.skills import Skills
@@ -127,6 +136,8 @@ class Talk:
     providers: Providers
     gateways: Gateways
     skills: Skills
+    completions: Completions
+    ledger: Ledger
 
 
 MakeTalk = Callable[..., AbstractAsyncContextManager[Talk]]
@@ -146,17 +157,33 @@ def process(workspace: models.Workspace) -> MakeTalk:
         guard, secrets = Guard(allow_private=True), Secrets(lambda: [SECRET_KEY])
         providers, gateways = Providers(engine, guard, secrets), Gateways(guard, secrets)
         skills = Skills(guard, secrets)
+        owner = uuid4()
+        holds, rates = Holds(owner), Rates(owner)
+        ledger = Ledger(holds, rates)
+        completions = Completions(
+            Means(
+                engine,
+                Names(providers, gateways),
+                Preparing(engine, retrieval),
+                Admission(holds, rates, check=ledger.check),
+                ledger,
+                Accounts(secrets),
+            )
+        )
         turns = Turns(engine, log, Options(**options), retrieval=retrieval, providers=providers)
         housekeeping = Housekeeping(turns, keys, caches={CHANGED: gateways, **(caches or {})})
         log.open()
+        ledger.open()
         housekeeping.open()
         try:
             await asyncio.wait_for(housekeeping.listening(), 5)
             yield Talk(
-                turns, housekeeping, keys, provider, retrieval, Ingestion(EMBEDDERS), providers, gateways, skills
+                *(turns, housekeeping, keys, provider, retrieval, Ingestion(EMBEDDERS)),
+                *(providers, gateways, skills, completions, ledger),
             )
         finally:
             await turns.close()
+            await ledger.close()
             await housekeeping.close()
             await log.close()
             await engine.close()

@@ -49,6 +49,7 @@ class Asker:
             talk.providers,
             talk.gateways,
             talk.skills,
+            talk.completions,
         )
 
     @asynccontextmanager

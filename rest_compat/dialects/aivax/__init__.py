@@ -1,11 +1,14 @@
-"""AIVAX: collections, their documents and the search over them. Errors are `{"error": …, "details": …}`."""
+"""AIVAX: inference on OpenAI's wire, gateways, skills, collections, accounts.
+
+Errors are `{"error": …, "details": …}`, and on OpenAI's wire as OpenAI has them.
+"""
 
 from base64 import b64decode
 from pathlib import Path
 
 from starlette.requests import HTTPConnection
 
-from rest_compat.dialect import Dialect, Failure, Refusal
+from rest_compat.dialect import Dialect, EventNames, EventStream, Failure, Frame, Refusal
 
 __all__ = ["AIVAX"]
 
@@ -42,19 +45,89 @@ def _password(credentials: str) -> str:
         return credentials
 
 
+# What OpenAI's clients tell kinds of failures by.
+_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "insufficient_quota",
+    403: "permission_error",
+    404: "not_found_error",
+    405: "invalid_request_error",
+    413: "invalid_request_error",
+    415: "invalid_request_error",
+    429: "rate_limit_error",
+}
+_CODES = {401: "invalid_api_key", 402: "insufficient_quota", 429: "rate_limit_exceeded"}
+# The administrative paths that speak OpenAI's wire all the same.
+_OPENAI_PATHS = ("/v1", "/api/v1/chat/completions", "/api/v1/models")
+
+
 def refuse(failure: Failure) -> Refusal:
+    if failure.path.startswith(_OPENAI_PATHS):
+        return Refusal(failure.status, {"error": openai_error(failure)})
     details = {"fields": failure.facts["fields"]} if "fields" in failure.facts else None
     return Refusal(failure.status, {"error": failure.message, "details": details})
 
 
+def openai_error(failure: Failure) -> dict[str, object]:
+    fields = failure.facts.get("fields")
+    param = fields[0]["path"] or None if isinstance(fields, list) and fields else None
+    return {
+        "message": failure.message,
+        "type": _TYPES.get(failure.status, "server_error"),
+        "param": param,
+        "code": _CODES.get(failure.status, failure.code),
+    }
+
+
+def break_off(failure: Failure) -> tuple[Frame, ...]:
+    """After the first chunk. What failed is told as far as it may be: the message is safe to show."""
+    choice = {"index": 0, "finish_reason": "error", "delta": {"content": ""}}
+    code = "server_error" if failure.status >= 500 else failure.code
+    return (
+        Frame(
+            {
+                "object": "chat.completion.chunk",
+                "choices": [choice],
+                "error": {"code": code, "message": failure.message},
+            }
+        ),
+    )
+
+
+def wants_pings(connection: HTTPConnection) -> bool:
+    return connection.headers.get("sse-stream-options", "").strip().lower() != "no-ping"
+
+
+_DONE = Frame(b"[DONE]")
+_KINDS = frozenset({"SK", "OWNER", "LOCAL"})
+_OPENAI_ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "param", "code"],
+            "properties": {
+                "message": {"type": "string", "description": "What went wrong, in a sentence."},
+                "type": {"type": "string", "description": "The kind of failure."},
+                "param": {"type": ["string", "null"], "description": "The first field of the request that is wrong."},
+                "code": {"type": ["string", "null"], "description": "The failure, for programs."},
+            },
+            "additionalProperties": False,
+        }
+    },
+    "additionalProperties": False,
+}
+
 AIVAX = Dialect(
     name="aivax",
     title="AIVAX",
-    description="Collections of documents, and what is found in them.",
+    description="Models and gateways on OpenAI's wire, what they are told and may do, and collections of documents.",
     folder=Path(__file__).parent,
-    prefixes=("/api/v1",),
+    prefixes=("/api/v1", "/v1"),
     key=key_of,
-    key_kinds={"/api/v1": frozenset({"SK", "OWNER", "LOCAL"})},
+    key_kinds={"/api/v1": _KINDS, "/v1": _KINDS},
     security={
         "bearer": {"type": "http", "scheme": "bearer", "description": "An `sk-` key."},
         "query": {"type": "apiKey", "in": "query", "name": "api-key", "description": "The same key."},
@@ -69,6 +142,7 @@ AIVAX = Dialect(
         },
         "additionalProperties": False,
     },
+    error_schemas=dict.fromkeys(_OPENAI_PATHS, _OPENAI_ERROR),
     statuses={
         401: "The key is missing, unknown or expired",
         403: "The key is of another kind",
@@ -76,5 +150,14 @@ AIVAX = Dialect(
         503: "The database is away",
     },
     spell=spell,
+    events=EventStream(
+        names=EventNames.NONE,
+        closing=(_DONE,),
+        error=break_off,
+        closing_after_error=(_DONE,),
+        heartbeat=b": ping\n\n",
+        heartbeat_seconds=15,
+        wants_heartbeat=wants_pings,
+    ),
     json_media_type="application/json; charset=utf-8",
 )

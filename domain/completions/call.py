@@ -1,0 +1,223 @@
+"""One call from its admission to its record: whatever happens between, it is written down once, with what it cost."""
+
+import time
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any  # Bodies are open JSON.
+
+import models
+from domain.accounts import Accounts, AccountSettings
+from domain.admission import Admission, Permit
+from domain.answering import Answering, Returned, Said, Step
+from domain.calling import Caller, CallSource
+from domain.completions.asked import Asked
+from domain.completions.keeping import heard, parts_of
+from domain.completions.names import Agent, Names
+from domain.completions.writing import Facts, Outcome
+from domain.identity import Principal
+from domain.ledger import Entry, Ledger, Spoken, Utterance
+from domain.preparing import Bill, Prepared, Preparing
+from domain.usage import UsageItem, cost_of, estimate_tokens, items_of
+from engine import ChatRequest, Engine, Packet
+from engine.events import EndReason, Reasoning, Text, ToolCall, Usage
+from errors import PlatformError
+
+__all__ = ["Call", "Means"]
+
+# What an answer may be long when nobody says how long it may be: for putting money aside, not for cutting it off.
+_LIKELY_TOKENS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    engine: Engine
+    names: Names
+    preparing: Preparing
+    admission: Admission
+    ledger: Ledger
+    accounts: Accounts
+
+
+class Call:
+    """Open it, listen to its steps, close it. What it used is known when the steps are over."""
+
+    def __init__(
+        self, means: Means, principal: Principal, asked: Asked, agent: Agent, account: AccountSettings, permit: Permit
+    ) -> None:
+        self._means, self._permit = means, permit
+        self.principal, self.asked, self.agent, self.account = principal, asked, agent, account
+        self.id = models.new_id(models.Kind.TURN)
+        self.facts = Facts(str(self.id), int(time.time()), agent.called)
+        self.bill = Bill()
+        self.prepared: Prepared | None = None
+        self.answering: Answering | None = None
+        self._first_at: datetime | None = None
+        self._began_at, self._began = datetime.now(UTC), time.perf_counter()
+        self._closing = AsyncExitStack()
+        self._error: BaseException | None = None
+        self._is_recorded = False
+
+    @classmethod
+    async def open(cls, means: Means, principal: Principal, asked: Asked) -> "Call":
+        """Admitted, but nobody has been asked anything yet."""
+        agent = await means.names.find(principal, asked.model)
+        account = await means.accounts.settings_of(principal.workspace_id)
+        permit = await means.admission.admit(principal, **_estimate(asked.request, agent))
+        return cls(means, principal, asked, agent, account, permit)
+
+    async def prepare(self) -> Prepared:
+        asked, gateway = self.asked, self.agent.gateway
+        self.prepared = await self._means.preparing.prepare(
+            Caller(
+                self.principal,
+                CallSource.CHAT_COMPLETIONS_API,
+                gateway.id if gateway else None,
+                asked.user,
+                asked.metadata or {},
+                asked.idempotency_key or str(self.id),
+            ),
+            self.agent.spec,
+            self.agent.parameters,
+            asked.request,
+            overrides=asked.overrides,
+            bill=self.bill,
+            closing=self._closing,
+        )
+        return self.prepared
+
+    async def steps(self, *, stream: bool) -> AsyncGenerator[Step, None]:
+        prepared = self.prepared or await self.prepare()
+        self.answering = Answering(
+            self._means.engine,
+            prepared.targets,
+            prepared.request,
+            prepared.tools,
+            stream=stream,
+            max_rounds=self.agent.spec.max_rounds,
+            before_round=prepared.before_round,
+        )
+        async with aclosing(self.answering.steps()) as steps:
+            async for step in steps:
+                if self._first_at is None and isinstance(step, Packet):
+                    self._first_at = datetime.now(UTC)
+                yield step
+
+    async def __aenter__(self) -> "Call":
+        return self
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        try:
+            await self._closing.aclose()
+        finally:
+            self._record(error)
+
+    # ---------------------------------------------------------------- what it was
+
+    @property
+    def said(self) -> list[Said]:
+        return self.answering.said if self.answering else []
+
+    @property
+    def text(self) -> str:
+        return "".join([each.text for each in self.said if isinstance(each, Text)])
+
+    @property
+    def reasoning(self) -> str:
+        return "".join([each.text for each in self.said if isinstance(each, Reasoning)])
+
+    @property
+    def model(self) -> models.Model:
+        """Who answered, or would have."""
+        target = self.answering.target if self.answering else None
+        if target is not None and target.model_id in self.agent.rows:
+            return self.agent.rows[target.model_id]
+        return self.prepared.model if self.prepared else self.agent.spec.model
+
+    def usage(self) -> Usage:
+        if self.answering is None or not self.answering.rounds:
+            return Usage(0, 0)
+        if self.answering.usage is not None:
+            return self.answering.usage
+        if not self.said and isinstance(self._error, PlatformError):
+            return Usage(0, 0)
+        return self._estimated()
+
+    def outcome(self) -> Outcome:
+        usage = self.usage()
+        reason = (self.answering.reason if self.answering else None) or EndReason.STOP
+        run = [each for each in self.said if isinstance(each, Returned)]
+        return Outcome(usage, self._items(usage), reason, run)
+
+    def _items(self, usage: Usage) -> list[UsageItem]:
+        return [*self.bill.items, *items_of(usage, self.model, self.facts.model)]
+
+    def _estimated(self) -> Usage:
+        request = self.prepared.request if self.prepared else self.asked.request
+        written = sum(len(_written(each)) for each in self.said)
+        return Usage(_tokens_of(request), estimate_tokens(written) if written else 0, estimated=True)
+
+    # ---------------------------------------------------------------- its record
+
+    def _record(self, error: BaseException | None) -> None:
+        if self._is_recorded:
+            return
+        self._is_recorded, self._error = True, error
+        asked_anybody = self.answering is not None and self.answering.rounds > 0
+        if not asked_anybody and not self.bill.items:
+            self._permit.release()
+            return
+        usage, model = self.usage(), self.model
+        failure = error if isinstance(error, PlatformError) else None
+        self._means.ledger.record(
+            Entry(
+                id=self.id,
+                principal=self.principal,
+                gateway_id=self.agent.gateway.id if self.agent.gateway else None,
+                provider_name=self.agent.spec.provider_name,
+                model=model,
+                action="completion",
+                usage=usage,
+                items=tuple(self.bill.items),
+                error_code=failure.code if failure else None,
+                error_message=str(failure) if failure else None,
+                was_cancelled=error is not None and failure is None,
+                external_user=self.asked.user,
+                started_at=self._began_at,
+                first_token_at=self._first_at,
+                response_ms=round((time.perf_counter() - self._began) * 1000, 1),
+                permit=self._permit,
+                spoken=self._spoken() if self.account.allows_logging else None,
+            )
+        )
+
+    def _spoken(self) -> Spoken:
+        answer = Utterance("assistant", parts_of(self.said)) if self.said else None
+        return Spoken(
+            [heard(message) for message in self.asked.request.messages],
+            answer,
+            self.asked.metadata or {},
+            self.asked.idempotency_key,
+        )
+
+
+def _estimate(request: ChatRequest, agent: Agent) -> Mapping[str, Any]:
+    read, model = _tokens_of(request), agent.spec.model
+    parameters = agent.parameters
+    limit = request.max_tokens or (parameters.max_completion_tokens if parameters else None) or _LIKELY_TOKENS
+    return {"estimate": cost_of(Usage(read, limit), model), "tokens": read + limit}
+
+
+def _tokens_of(request: ChatRequest) -> int:
+    return sum(estimate_tokens(len(message.text)) for message in request.messages)
+
+
+def _written(said: Said) -> str:
+    match said:
+        case Text() | Reasoning():
+            return said.text
+        case ToolCall():
+            return said.arguments
+        case Returned():
+            return ""

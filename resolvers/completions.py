@@ -1,0 +1,27 @@
+from typing import Annotated
+
+import strawberry
+
+from domain.completions.completions import Completion
+from domain.completions.names import Offered
+from resolvers.context import Info
+from resolvers.scalars import JSONObject
+
+
+@strawberry.input(description="A request for a chat completion.")
+class CompletionInput:
+    request: JSONObject = strawberry.field(
+        description="As OpenAI's clients write it: `model`, `messages`, and whatever else the model understands."
+        " `model` is a gateway by its id or slug, a model route, or a model."
+    )
+
+
+Request = Annotated[CompletionInput, strawberry.argument(description="What is asked, and of whom.")]
+
+
+async def complete(info: Info, input: Request) -> Completion:
+    return await info.context.completions.complete(info.context.principal, input.request)
+
+
+async def offered_models(info: Info) -> list[Offered]:
+    return await info.context.completions.offered(info.context.principal)
