@@ -12,7 +12,7 @@ from app.embedding import chosen_embedders
 from app.model import chosen_model, connect
 from app.secret_keys import secret_keys
 from app.settings import Settings
-from domain import catalog, skills
+from domain import accounts, catalog, skills
 from domain.accounts import Accounts
 from domain.admission import Admission
 from domain.agents import Sampling
