@@ -20,6 +20,7 @@ def main() -> int:
         machine.ensure_openmp()
         if dev:
             machine.ensure_browser()
+            machine.ensure_sandbox()
     except (Stopped, subprocess.CalledProcessError) as problem:
         return complain(str(problem))
     try:

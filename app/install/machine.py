@@ -58,6 +58,12 @@ def ensure_browser() -> None:
         complain("Without Chromium the tests of the browser pages are left out. On Debian: apt-get install chromium")
 
 
+def ensure_sandbox() -> None:
+    """The tests try to break out of the sandbox in which gateways run commands, where there can be one."""
+    if sys.platform == "linux" and shutil.which("bwrap") is None and not apt_install("bubblewrap"):
+        complain("Without bubblewrap the tests of its sandbox are left out. On Debian: apt-get install bubblewrap")
+
+
 def with_node() -> dict[str, str]:
     """The variables under which `npm` is found and recent enough."""
     ours = {

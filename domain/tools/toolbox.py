@@ -9,6 +9,7 @@ from domain.agents import Tool
 from domain.calling import Caller
 from domain.gateways.parameters import Parameters, RemoteSource
 from domain.retrieval import Retrieval
+from domain.tools.bash import Shells
 from domain.tools.mcp import McpServers
 from domain.tools.nonce import Nonces
 from domain.tools.protocol import ProtocolFunctions
@@ -36,12 +37,13 @@ class _Lot:
 
 
 class Toolbox:
-    def __init__(self, guard: Guard, nonces: Nonces, retrieval: Retrieval) -> None:
+    def __init__(self, guard: Guard, nonces: Nonces, retrieval: Retrieval, *, shells: Shells | None = None) -> None:
         self._guard, self._nonces = guard, nonces
         self.remote = RemoteTexts(guard, nonces)
         self.retrieval = retrieval
         self._functions = ProtocolFunctions(guard, nonces, retrieval)
         self._servers = McpServers(guard, nonces)
+        self._shells = shells or Shells()
 
     def worker(self, caller: Caller, parameters: Parameters) -> Worker | None:
         url = parameters.worker_script_source
@@ -65,8 +67,12 @@ class Toolbox:
             ]
         )
         tools = _joined([_Lot("the gateway itself", others), _Lot("the protocol functions", own), *fetched])
-        if (worker := self.worker(caller, parameters)) is not None:
-            tools = [worker.watched(tool) for tool in tools]
+        worker = self.worker(caller, parameters)
+        watched = worker.watched if worker else lambda tool: tool
+        tools = [watched(tool) for tool in tools]
+        if parameters.enable_bash:
+            shell, *tools = self._shells.equipped(caller, parameters.bash_options, tools, closing)
+            tools = [watched(shell), *tools]
         return [explained(tool) for tool in tools] if parameters.tool_invocation_explanations else tools
 
     async def _listed(self, caller: Caller, url: str) -> _Lot:
