@@ -23,6 +23,8 @@ class Scope(StrEnum):
     KEYS_MANAGE = "KEYS_MANAGE"
     KNOWLEDGE_READ = "KNOWLEDGE_READ"
     KNOWLEDGE_WRITE = "KNOWLEDGE_WRITE"
+    GATEWAYS_READ = "GATEWAYS_READ"
+    GATEWAYS_WRITE = "GATEWAYS_WRITE"
     MEMORIES_READ = "MEMORIES_READ"
     MEMORIES_WRITE = "MEMORIES_WRITE"
     SYNC = "SYNC"
@@ -65,7 +67,7 @@ _NOTHING_YET = frozenset({Scope.PUBLIC})
 SCOPES: Mapping[PrincipalKind, frozenset[Scope]] = {
     PrincipalKind.OWNER: frozenset(Scope),
     PrincipalKind.LOCAL: frozenset(Scope),
-    PrincipalKind.SK: _SERVER,
+    PrincipalKind.SK: _SERVER | {Scope.GATEWAYS_READ, Scope.GATEWAYS_WRITE},
     PrincipalKind.WSK: _SERVER,
     PrincipalKind.PAK: _NOTHING_YET,
     PrincipalKind.SSK: frozenset({Scope.PUBLIC, Scope.SYNC}),

@@ -24,11 +24,11 @@ __all__ = ["described"]
 EnumT = TypeVar("EnumT", bound=type[Enum])
 
 
-def described(description: str, **members: str) -> Callable[[EnumT], EnumT]:
-    """An enum of the graph, with a sentence for each of its members."""
+def described(description: str, name: str | None = None, /, **members: str) -> Callable[[EnumT], EnumT]:
+    """An enum of the graph, with a sentence for each of its members. `name` when the graph calls it otherwise."""
 
     def describe(enum: EnumT) -> EnumT:
-        strawberry.enum(enum, description=description)
+        strawberry.enum(enum, name=name, description=description)
         assert {member.name for member in enum} == set(members), enum
         definition: Any = enum.__strawberry_definition__  # type: ignore[attr-defined]  # put there by Strawberry
         for value in definition.values:
@@ -40,8 +40,8 @@ def described(description: str, **members: str) -> Callable[[EnumT], EnumT]:
 
 _KEYS = {
     "OWNER": "Everything in the workspace, keys included.",
-    "SK": "For servers: conversations, models, usage and knowledge.",
-    "WSK": "For servers, with another beginning: the same as `SK`.",
+    "SK": "For servers: conversations, models, usage, knowledge, memories, gateways and skills.",
+    "WSK": "For servers: the same as `SK`, without gateways and skills.",
     "PAK": "For pages of the domains it names.",
     "SSK": "For one sync source.",
     "AAK": "For the admin chatbot, on pages of the domains it names.",
@@ -66,6 +66,8 @@ described(
     KEYS_MANAGE="Make, list and revoke keys.",
     KNOWLEDGE_READ="Read and search collections.",
     KNOWLEDGE_WRITE="Fill, change and delete collections.",
+    GATEWAYS_READ="See gateways and skills.",
+    GATEWAYS_WRITE="Make, change and delete gateways and skills.",
     MEMORIES_READ="Read what is remembered of people.",
     MEMORIES_WRITE="Forget what is remembered of people.",
     SYNC="Push the records of one sync source.",

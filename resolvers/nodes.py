@@ -8,7 +8,20 @@ import strawberry
 from tortoise.queryset import QuerySet
 
 import models
-from domain import catalog, collections, conversations, keys, knowledge_documents, memories, providers, retrieval, sync
+from domain import (
+    catalog,
+    collections,
+    conversations,
+    keys,
+    knowledge_documents,
+    memories,
+    providers,
+    retrieval,
+    routes,
+    skills,
+    sync,
+)
+from domain.gateways import rows as gateways
 from domain.identity import Principal, Scope
 from errors import Invalid
 from models import Kind
@@ -27,6 +40,7 @@ _WAYS: Mapping[Kind, tuple[Scope, Callable[[Principal], QuerySet[Any]]]] = {
     Kind.API_KEY: (Scope.KEYS_MANAGE, keys.visible_to),
     Kind.PROVIDER: (Scope.MODELS_READ, providers.visible_to),
     Kind.MODEL: (Scope.MODELS_READ, catalog.visible_to),
+    Kind.MODEL_ROUTE: (Scope.MODELS_READ, routes.visible_to),
     Kind.CONVERSATION: (Scope.CONVERSATIONS_READ, conversations.visible_to),
     Kind.MESSAGE: (Scope.CONVERSATIONS_READ, _of_workspace(models.Message)),
     Kind.EMBEDDER: (Scope.KNOWLEDGE_READ, collections.embedders_visible_to),
@@ -37,6 +51,8 @@ _WAYS: Mapping[Kind, tuple[Scope, Callable[[Principal], QuerySet[Any]]]] = {
     Kind.SYNC_CATEGORY: (Scope.KNOWLEDGE_READ, _of_workspace(models.SyncCategory)),
     Kind.SYNC_RECORD: (Scope.KNOWLEDGE_READ, _of_workspace(models.SyncRecord)),
     Kind.RECOVERY_REQUEST: (Scope.KNOWLEDGE_READ, _of_workspace(models.RecoveryRequest)),
+    Kind.GATEWAY: (Scope.GATEWAYS_READ, gateways.visible_to),
+    Kind.SKILL: (Scope.GATEWAYS_READ, skills.visible_to),
     Kind.MEMORY: (Scope.MEMORIES_READ, memories.visible_to),
     Kind.TURN: (Scope.CONVERSATIONS_READ, _of_workspace(models.Turn)),
 }

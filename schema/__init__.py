@@ -9,6 +9,7 @@ from schema.catalog_entries import CatalogEntryQueries
 from schema.collections import CollectionMutations, CollectionQueries, CollectionSubscriptions
 from schema.completions import CompletionMutations, CompletionQueries, CompletionSubscriptions
 from schema.conversations import ConversationMutations, ConversationQueries
+from schema.gateways import GatewayMutations, GatewayQueries
 from schema.knowledge_documents import KnowledgeDocumentMutations, KnowledgeDocumentQueries
 from schema.memories import MemoryMutations, MemoryQueries
 from schema.nodes import NodeQueries
@@ -16,6 +17,7 @@ from schema.providers import ProviderMutations
 from schema.scalars import SCALARS
 from schema.search import SearchQueries
 from schema.service import ServiceQueries
+from schema.skills import SkillMutations, SkillQueries
 from schema.sync import SyncMutations, SyncQueries
 from schema.turns import TURN_EVENTS, TurnMutations, TurnQueries, TurnSubscriptions
 from schema.usage import UsageQueries
@@ -35,6 +37,8 @@ class Query(
     CollectionQueries,
     KnowledgeDocumentQueries,
     SearchQueries,
+    GatewayQueries,
+    SkillQueries,
     MemoryQueries,
     SyncQueries,
     UsageQueries,
@@ -52,6 +56,8 @@ class Mutation(
     CompletionMutations,
     CollectionMutations,
     KnowledgeDocumentMutations,
+    GatewayMutations,
+    SkillMutations,
     MemoryMutations,
     SyncMutations,
     ProviderMutations,
