@@ -35,6 +35,8 @@ from domain.retrieval import Retrieval
 from domain.secrets import Secrets
 from domain.service import Service
 from domain.skills import Skills
+from domain.tools.nonce import Nonces
+from domain.tools.toolbox import Toolbox
 from domain.turns import Housekeeping, Options, TurnLog, Turns
 from engine import ChatProvider, Engine, Patience
 from engine.guard import Guard
@@ -96,11 +98,22 @@ class Runtime:
         holds, rates = Holds(self.turns.owner), Rates(self.turns.owner)
         self.ledger = Ledger(holds, rates)
         self.admission = Admission(holds, rates, check=self.ledger.check)
+        names = Names(self.providers, self.gateways, self.offer.problems)
+        nonces = Nonces(self.accounts.salt_of)
+        preparing = Preparing(
+            self.engine,
+            self.retrieval,
+            toolbox=Toolbox(self.guard, nonces, self.retrieval),
+            skills=self.skills,
+            models=names,
+            guard=self.guard,
+            nonces=nonces,
+        )
         self.completions = Completions(
             Means(
                 self.engine,
-                Names(self.providers, self.gateways, self.offer.problems),
-                Preparing(self.engine, self.retrieval),
+                names,
+                preparing,
                 self.admission,
                 self.ledger,
                 self.accounts,

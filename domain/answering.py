@@ -13,6 +13,7 @@ from typing import Any  # Tool arguments and results are open JSON.
 import orjson
 
 from domain.agents import Tool, ToolResult
+from domain.preparing.reading import Reading
 from engine import ChatRequest, Engine, Packet, chat
 from engine.events import End, EndReason, Reasoning, Text, ToolCall, Usage
 from engine.targets import Target
@@ -58,9 +59,11 @@ class Answering:
         stream: bool,
         max_rounds: int = 8,
         before_round: BeforeRound | None = None,
+        reading: Callable[[int], Reading] | None = None,
     ) -> None:
         self._engine, self._targets, self._request, self._stream = engine, targets, request, stream
         self._ours, self._max_rounds, self._before_round = ours, max_rounds, before_round
+        self._reading = reading
         self.target: Target | None = None
         self.said: list[Said] = []
         self.usage: Usage | None = None
@@ -72,16 +75,19 @@ class Answering:
         request = self._request
         while self.rounds < self._max_rounds:
             asked = request if self._before_round is None else self._before_round(request, self.rounds)
+            reading = None if self._reading is None else self._reading(self.rounds)
             begun = len(self.said)
             self.rounds += 1
             async with aclosing(self._engine.listen(self._targets, asked, stream=self._stream)) as packets:
                 async for packet in packets:
                     self.target = packet.target
+                    if reading is not None:
+                        packet = Packet(packet.target, reading.read(packet.heard))
                     self._take(packet)
                     yield packet
             spoken = self.said[begun:]
             calls = [each for each in spoken if isinstance(each, ToolCall)]
-            if not calls or not self._ours or any(self._is_theirs(call, asked) for call in calls):
+            if not calls or not self._ours or any(map(self._is_theirs, calls)):
                 return
             text = "".join(each.text for each in spoken if isinstance(each, Text))
             answered = chat.Message.assistant(text, tool_calls=tuple(calls))
@@ -112,8 +118,8 @@ class Answering:
                     case End():
                         self.reason = event.reason
 
-    def _is_theirs(self, call: ToolCall, asked: ChatRequest) -> bool:
-        return call.name not in self._ours and any(tool.name == call.name for tool in asked.tools)
+    def _is_theirs(self, call: ToolCall) -> bool:
+        return call.name not in self._ours and any(tool.name == call.name for tool in self._request.tools)
 
     async def _call(self, call: ToolCall) -> Returned:
         """The model is told what went wrong, and may do better."""

@@ -3,7 +3,7 @@
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any  # Bodies are open JSON.
 
@@ -14,7 +14,7 @@ from domain.answering import Answering, Returned, Said, Step
 from domain.calling import Caller, CallSource
 from domain.completions.asked import Asked
 from domain.completions.keeping import heard, parts_of
-from domain.completions.names import Agent, Names
+from domain.completions.names import Agent, Names, tag_of
 from domain.completions.writing import Facts, Outcome
 from domain.identity import Principal
 from domain.ledger import Entry, Ledger, Spoken, Utterance
@@ -85,7 +85,14 @@ class Call:
             bill=self.bill,
             closing=self._closing,
         )
+        self.facts = replace(self.facts, model=self._called(self.prepared))
         return self.prepared
+
+    def _called(self, prepared: Prepared) -> str:
+        """The model that answers, which the gateway may have chosen by the question."""
+        if self.agent.has_own_address:
+            return prepared.request.model
+        return self.agent.called if prepared.model is self.agent.spec.model else tag_of(prepared.model)
 
     async def steps(self, *, stream: bool) -> AsyncGenerator[Step, None]:
         prepared = self.prepared or await self.prepare()
@@ -97,6 +104,7 @@ class Call:
             stream=stream,
             max_rounds=self.agent.spec.max_rounds,
             before_round=prepared.before_round,
+            reading=prepared.reading,
         )
         async with aclosing(self.answering.steps()) as steps:
             async for step in steps:

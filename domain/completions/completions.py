@@ -95,19 +95,26 @@ def _speaker(call: Call) -> Speaker:
     if _is_relayed(call):
         return Relaying(call.facts, hides_reasoning=hides)
     ours = frozenset(call.prepared.tools) if call.prepared else frozenset()
-    parameters = call.agent.parameters
     return Telling(
         call.facts,
         ours,
         hides_reasoning=hides,
-        explains=bool(parameters and parameters.tool_invocation_explanations),
+        explains=_explains(call),
         thinks_aloud=call.asked.textual_blocks,
     )
 
 
 def _is_relayed(call: Call) -> bool:
     """Whether what is sent may go on as it is: no tools of ours in between, and nothing to be told otherwise."""
-    return not (call.prepared and call.prepared.tools) and not call.asked.textual_blocks
+    prepared = call.prepared
+    if prepared is None or prepared.tools or prepared.reading:
+        return False
+    return not call.asked.textual_blocks
+
+
+def _explains(call: Call) -> bool:
+    wanted, parameters = call.asked.overrides.explanations, call.agent.parameters
+    return wanted if wanted is not None else bool(parameters and parameters.tool_invocation_explanations)
 
 
 def _hides_reasoning(call: Call) -> bool:

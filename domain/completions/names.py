@@ -13,6 +13,7 @@ from domain.agents import AgentSpec, Sampling
 from domain.gateways.parameters import INTEGRATED, Parameters
 from domain.gateways.rows import Gateways
 from domain.identity import Principal
+from domain.preparing import Choice
 from domain.providers import Providers
 from domain.recent import Recent
 from engine.targets import Target
@@ -79,8 +80,8 @@ class Names:
         if resolved is not None:
             row, parameters = resolved.row, resolved.parameters
             key = f"{row.id}@{row.revision}"
-            return await self._recent(principal, key, lambda: self._of_gateway(principal, row, parameters))
-        return await self._recent(principal, name, lambda: self._model(principal, name, "model"))
+            return await self._recently(principal, key, lambda: self._of_gateway(principal, row, parameters))
+        return await self._recently(principal, name, lambda: self._model(principal, name, "model"))
 
     async def offered(self, principal: Principal) -> list[Offered]:
         """What can be asked for by name, newest first: gateways, routes, models that are set up."""
@@ -93,9 +94,21 @@ class Names:
         found += [Offered(tag_of(row), row.vendor, row.created_at) for row in rows]
         return found[:_MOST_OFFERED]
 
+    async def named(self, principal: Principal, name: str) -> Choice:
+        """A model, and no gateway: for whoever asks one on the way to an answer."""
+        agent = await self._recently(principal, name, lambda: self._model(principal, name, "model"))
+        return Choice(agent.spec.model, agent.targets)
+
+    async def default(self, principal: Principal) -> Choice | None:
+        row = await catalog.default_model(principal)
+        if row is None:
+            return None
+        agent = self._of_row(row)
+        return Choice(agent.spec.model, agent.targets)
+
     # ---------------------------------------------------------------- what is known for a moment
 
-    async def _recent(self, principal: Principal, name: str, look: Callable[[], Awaitable[Agent]]) -> Agent:
+    async def _recently(self, principal: Principal, name: str, look: Callable[[], Awaitable[Agent]]) -> Agent:
         known = self._known.get(principal.workspace_id, name)
         if known is not None:
             self._reach(known.value)
