@@ -96,6 +96,10 @@ class Asking:
         request = ChatRequest(
             model=choice.targets[0].model, messages=tuple(messages), answer_shape=shape, max_tokens=max_tokens
         )
+        return await self.send(choice, request, purpose, bill)
+
+    async def send(self, choice: Choice, request: ChatRequest, purpose: Purpose, bill: Bill) -> str:
+        """What is said in answer; nothing that was called."""
         pieces: list[str] = []
         usage: Usage | None = None
         is_over = False
@@ -109,7 +113,7 @@ class Asking:
             is_over = True
         finally:
             if usage is None and (is_over or pieces):
-                usage = _estimate(messages, pieces)
+                usage = _estimate(request.messages, pieces)
             if usage is not None:
                 bill.add(purpose, usage, choice.model)
         return "".join(pieces)
