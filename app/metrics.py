@@ -16,7 +16,7 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from domain.turns import TurnOutcome
-from engine import Listener
+from engine import Circuit, Listener
 
 __all__ = ["LISTENER", "MEDIA_TYPE", "OPEN_STREAMS", "REQUESTS", "SECONDS", "exposition", "observe", "turn_ended"]
 
@@ -43,11 +43,22 @@ _FIRST_TOKEN = Histogram(
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )
 _PROVIDER_ERRORS = Counter("palaver_provider_errors_total", "Failures of providers.", ["provider", "code"])
+_FALLBACKS = Counter(
+    "palaver_provider_fallbacks_total", "Calls that another provider was asked to answer.", ["provider", "asked"]
+)
+_CIRCUITS = Gauge(
+    "palaver_provider_circuits_open",
+    "Processes that leave a provider alone because it failed again and again.",
+    ["provider"],
+    multiprocess_mode="livesum",
+)
 _POOL = Gauge("palaver_database_connections", "Connections of the pool.", ["state"], multiprocess_mode="livesum")
 
 LISTENER = Listener(
     first_token=lambda provider, seconds: _FIRST_TOKEN.labels(provider).observe(seconds),
     failed=lambda provider, code: _PROVIDER_ERRORS.labels(provider, code).inc(),
+    fell_back=lambda provider, asked: _FALLBACKS.labels(provider, asked).inc(),
+    circuit=lambda provider, circuit: _CIRCUITS.labels(provider).set(circuit is not Circuit.CLOSED),
 )
 
 

@@ -30,6 +30,7 @@ __all__ = ["ProviderWire", "Providers", "visible_to"]
 _NAME_LENGTH = 64
 _ADDRESS_LENGTH = 2_000
 _CREDENTIAL_LENGTH = 8_000
+_MOST_CALLS = 10_000
 
 
 class ProviderWire(StrEnum):
@@ -61,7 +62,9 @@ class Providers:
         """The name by which the engine finds this provider; it is connected to if it was not, or has changed."""
         if row.from_environment:
             return row.name
-        return self._reach(row.id, row.revision, lambda: self._connection(row), row.name)
+        return self._reach(
+            row.id, row.revision, lambda: self._connection(row), row.name, calls_at_once=row.calls_at_once
+        )
 
     def reach_address(self, id: UUID, revision: int, base_url: str, credential: str | None, *, called: str) -> str:
         """The same for an address that no provider's row has: somebody else's own, with a credential of its own."""
@@ -74,10 +77,18 @@ class Providers:
             called,
         )
 
-    def _reach(self, id: UUID, revision: int, connect: Callable[[], ChatProvider], called: str) -> str:
+    def _reach(
+        self,
+        id: UUID,
+        revision: int,
+        connect: Callable[[], ChatProvider],
+        called: str,
+        *,
+        calls_at_once: int | None = None,
+    ) -> str:
         name = str(id)
         if self._connected.get(id) != revision:
-            self._engine.put(name, connect(), called=called)
+            self._engine.put(name, connect(), called=called, calls_at_once=calls_at_once)
             self._connected[id] = revision
         self._connected.move_to_end(id)
         while len(self._connected) > self._keep:
@@ -86,26 +97,36 @@ class Providers:
         return name
 
     async def create(
-        self, principal: Principal, *, name: str, wire: ProviderWire, base_url: str | None, credential: str | None
+        self,
+        principal: Principal,
+        *,
+        name: str,
+        wire: ProviderWire,
+        base_url: str | None,
+        credential: str | None,
+        calls_at_once: int | None = None,
     ) -> models.Provider:
         row = models.Provider(
             workspace_id=principal.workspace_id,
             name=_check_name(name),
             wire=wire.value,
             base_url=await self._check_address(base_url or _ADDRESSES.get(wire, "")),
+            calls_at_once=_check_calls(calls_at_once),
         )
         row.credential = self._sealed(row, credential)
         await _save(row)
         return row
 
     async def update(self, principal: Principal, provider_id: str, changes: Mapping[str, Any]) -> models.Provider:
-        """`changes` may hold name, base_url and credential. A credential stays only where it was saved for."""
+        """`changes` may hold name, base_url, credential and calls_at_once; a credential stays only where it belongs."""
         address = await self._check_address(changes["base_url"] or "") if "base_url" in changes else None
         async with transaction():
             row = await _find_own(principal, provider_id)
             origin = _origin(row.base_url)
             row.name = _check_name(changes["name"]) if "name" in changes else row.name
             row.base_url = address or row.base_url
+            if "calls_at_once" in changes:
+                row.calls_at_once = _check_calls(changes["calls_at_once"])
             if "credential" in changes:
                 row.credential = self._sealed(row, changes["credential"])
             elif _origin(row.base_url) != origin:
@@ -186,6 +207,12 @@ def _check_name(name: str | None) -> str:
     if not 1 <= len(name) <= _NAME_LENGTH:
         raise Invalid("name", f"must have between 1 and {_NAME_LENGTH} characters")
     return name
+
+
+def _check_calls(calls_at_once: int | None) -> int | None:
+    if calls_at_once is not None and not 1 <= calls_at_once <= _MOST_CALLS:
+        raise Invalid("callsAtOnce", f"must be between 1 and {_MOST_CALLS:,}")
+    return calls_at_once
 
 
 def _origin(base_url: str) -> tuple[str, str, int | None]:

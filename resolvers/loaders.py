@@ -49,6 +49,10 @@ class Loaders:
         return DataLoader(_by_id(models.Provider.all()))
 
     @cached_property
+    def targets_by_route_id(self) -> DataLoader[UUID, list[models.ModelRouteTarget]]:
+        return DataLoader(_many_by(models.ModelRouteTarget.all().order_by("tier", "id"), "route_id"))
+
+    @cached_property
     def turn_by_id(self) -> DataLoader[UUID, models.Turn | None]:
         return DataLoader(_by_id(models.Turn.all()))
 

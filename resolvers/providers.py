@@ -23,6 +23,11 @@ class CreateProviderInput:
     credential: str | None = strawberry.field(
         default=None, description="Its key. It is kept sealed, sent to this address alone, and never shown again."
     )
+    calls_at_once: int | None = strawberry.field(
+        default=None,
+        description="How many calls each process of the server sends it at once, 1 to 10,000. Others wait for up to"
+        " half a minute, unless another model of a route can answer. Null is without a limit.",
+    )
 
 
 @strawberry.input(description="What to change of a provider. What is left out stays.")
@@ -33,6 +38,9 @@ class UpdateProviderInput:
         default=UNSET, description="Its address from now on. At another host the credential has to be given anew."
     )
     credential: str | None = strawberry.field(default=UNSET, description="Its key from now on; null for none.")
+    calls_at_once: int | None = strawberry.field(
+        default=UNSET, description="How many calls it is sent at once from now on; null for any number."
+    )
 
 
 @strawberry.input(description="A provider to delete, with its models.")
@@ -116,6 +124,7 @@ async def create_provider(
         wire=input.wire,
         base_url=input.base_url,
         credential=input.credential,
+        calls_at_once=input.calls_at_once,
     )
     return ProviderPayload(made)
 
@@ -123,7 +132,7 @@ async def create_provider(
 async def update_provider(
     info: Info, input: Annotated[UpdateProviderInput, strawberry.argument(description="What to change.")]
 ) -> ProviderPayload:
-    changes = _given(input, "name", "base_url", "credential")
+    changes = _given(input, "name", "base_url", "credential", "calls_at_once")
     return ProviderPayload(await info.context.providers.update(info.context.principal, input.id, changes))
 
 

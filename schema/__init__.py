@@ -14,6 +14,7 @@ from schema.knowledge_documents import KnowledgeDocumentMutations, KnowledgeDocu
 from schema.memories import MemoryMutations, MemoryQueries
 from schema.nodes import NodeQueries
 from schema.providers import ProviderMutations
+from schema.routes import ModelRouteMutations, ModelRouteQueries
 from schema.scalars import SCALARS
 from schema.search import SearchQueries
 from schema.service import ServiceQueries
@@ -32,6 +33,7 @@ class Query(
     WorkspaceQueries,
     CatalogQueries,
     CatalogEntryQueries,
+    ModelRouteQueries,
     ConversationQueries,
     TurnQueries,
     CollectionQueries,
@@ -61,6 +63,7 @@ class Mutation(
     MemoryMutations,
     SyncMutations,
     ProviderMutations,
+    ModelRouteMutations,
 ):
     pass
 

@@ -25,6 +25,9 @@ class Provider(Node):
         graphql_type=bool,
         description="Whether a credential is kept for it here. It is sent to this address alone, and never shown.",
     )
+    calls_at_once: int | None = strawberry.field(
+        description="How many calls each process of the server sends it at once; null is without a limit."
+    )
     created_at: DateTime = strawberry.field(description="When it was first configured.")
 
     @classmethod

@@ -1,5 +1,6 @@
 """Providers that people set up: who may see them, where their credentials go, and turns that reach them."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -13,7 +14,7 @@ from domain.identity import Principal
 from domain.providers import Providers, ProviderWire
 from domain.secrets import Secrets
 from domain.turns import Ask
-from engine import Engine
+from engine import ChatRequest, Engine, Message, Text
 from engine.guard import Guard
 from errors import Conflict, Invalid, NotConfigured, NotFound, ProviderFailed
 from tests.conftest import SECRET_KEY, MakeTalk, Talk
@@ -288,3 +289,39 @@ async def test_connections_are_bounded(workspace: models.Workspace, principal: P
 
     assert sorted(engine.names) == sorted([str(rows[2].id), str(rows[1].id)])
     await engine.close()
+
+
+async def test_more_calls_than_it_takes_are_not_sent_at_once(
+    providers: Providers, principal: Principal, upstream: Upstream
+) -> None:
+    row = await providers.create(
+        principal, name="theirs", wire=OPENAI, base_url=upstream.base_url, credential=None, calls_at_once=1
+    )
+    upstream.will(Reply(gate := Gate(), "One"), Reply("Two"))
+    question = ChatRequest(model="test-model", messages=(Message.user("Hi"),))
+
+    async def answer() -> str:
+        events = providers._engine.chat(providers.reach(row), question)
+        return "".join([event.text async for event in events if isinstance(event, Text)])
+
+    first = asyncio.ensure_future(answer())
+    await gate.reached.wait()
+    second = asyncio.ensure_future(answer())
+    await asyncio.sleep(0)
+    assert len(upstream.calls) == 1
+    gate.open()
+
+    assert [await first, await second] == ["One", "Two"]
+
+
+@pytest.mark.parametrize("calls", [0, -1, 10_001])
+async def test_wants_a_sensible_number_of_calls(providers: Providers, principal: Principal, calls: int) -> None:
+    with pytest.raises(Invalid, match="callsAtOnce"):
+        await providers.create(
+            principal,
+            name="theirs",
+            wire=OPENAI,
+            base_url="https://example.com/v1",
+            credential=None,
+            calls_at_once=calls,
+        )

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 
@@ -188,6 +189,28 @@ async def test_a_plain_answer_needs_no_first_token(
     gate.open()
 
     assert (await asking)[0] == Text("Hi")
+
+
+async def test_a_plain_answer_is_not_waited_for_for_ever(
+    upstream: Upstream, provider: OpenAIProvider, question: ChatRequest
+) -> None:
+    upstream.will(Reply(Gate(), "Hi"))
+    engine = engine_for(provider, first_token_seconds=0.04, slowest_tokens_per_second=200)
+
+    with pytest.raises(ProviderUnavailable, match=r"did not begin to answer within 0\.05 seconds"):
+        await answer(engine, replace(question, max_tokens=2), stream=False)
+
+    await asyncio.wait_for((await upstream.arrived()).left.wait(), 1)
+    assert upstream.seen["started"] == 1
+
+
+@pytest.mark.parametrize(
+    ("stream", "max_tokens", "seconds"), [(True, 1000, 120), (False, 1000, 320), (False, 5, 121), (False, None, 529.6)]
+)
+def test_a_plain_answer_may_be_written_in_silence(
+    question: ChatRequest, stream: bool, max_tokens: int | None, seconds: float
+) -> None:
+    assert Patience().first_seconds(replace(question, max_tokens=max_tokens), stream=stream) == seconds
 
 
 async def test_a_slow_reader_is_not_a_slow_provider(

@@ -15,7 +15,7 @@ from tests.upstream import Reply, Upstream
 CREATE = """mutation($input: CreateProviderInput!) { createProvider(input: $input) {
   provider { id name wire baseUrl hasCredential fromEnvironment } } }"""
 UPDATE = """mutation($input: UpdateProviderInput!) { updateProvider(input: $input) {
-  provider { name baseUrl hasCredential } } }"""
+  provider { name baseUrl hasCredential callsAtOnce } } }"""
 TEST = "mutation($id: ID!) { testProvider(input: {id: $id}) { provider { name } modelNames } }"
 CREATE_MODEL = """mutation($input: CreateModelInput!) { createModel(input: $input) {
   model { id name vendor inputPrice contextWindow isDefault provider { name } entry { name } } } }"""
@@ -47,7 +47,7 @@ async def provider(ask: Asker, upstream: Upstream) -> dict[str, Any]:
 async def test_is_set_up_tried_changed_and_deleted(ask: Asker, upstream: Upstream) -> None:
     made = await provider(ask, upstream)
     tried = data(await ask(TEST, id=made["id"]))
-    changed = data(await ask(UPDATE, input={"id": made["id"], "name": "ours", "credential": None}))
+    changed = data(await ask(UPDATE, input={"id": made["id"], "name": "ours", "credential": None, "callsAtOnce": 7}))
     gone = data(await ask("mutation($id: ID!) { deleteProvider(input: {id: $id}) { deletedId } }", id=made["id"]))
     after = data(await ask("query($id: ID!) { node(id: $id) { id } providers { nodes { name } } }", id=made["id"]))
 
@@ -64,6 +64,7 @@ async def test_is_set_up_tried_changed_and_deleted(ask: Asker, upstream: Upstrea
         "name": "ours",
         "baseUrl": upstream.base_url,
         "hasCredential": False,
+        "callsAtOnce": 7,
     }
     assert gone == {"deleteProvider": {"deletedId": made["id"]}}
     assert after == {"node": None, "providers": {"nodes": [{"name": "scripted"}]}}
