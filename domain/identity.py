@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 from errors import Forbidden, Unauthenticated
 
-__all__ = ["SCOPES", "KeyKind", "Limits", "Principal", "PrincipalKind", "Scope"]
+__all__ = ["SCOPES", "UNLIMITED", "KeyKind", "Limits", "Principal", "PrincipalKind", "Scope"]
 
 
 class Scope(StrEnum):
@@ -20,6 +21,8 @@ class Scope(StrEnum):
     MODELS_WRITE = "MODELS_WRITE"
     USAGE_READ = "USAGE_READ"
     WORKSPACE_READ = "WORKSPACE_READ"
+    WORKSPACE_WRITE = "WORKSPACE_WRITE"
+    BUDGETS_WRITE = "BUDGETS_WRITE"
     KEYS_MANAGE = "KEYS_MANAGE"
     KNOWLEDGE_READ = "KNOWLEDGE_READ"
     KNOWLEDGE_WRITE = "KNOWLEDGE_WRITE"
@@ -67,7 +70,9 @@ _NOTHING_YET = frozenset({Scope.PUBLIC})
 SCOPES: Mapping[PrincipalKind, frozenset[Scope]] = {
     PrincipalKind.OWNER: frozenset(Scope),
     PrincipalKind.LOCAL: frozenset(Scope),
-    PrincipalKind.SK: _SERVER | {Scope.GATEWAYS_READ, Scope.GATEWAYS_WRITE},
+    # The account's own credential, where there is no other.
+    PrincipalKind.SK: _SERVER
+    | {Scope.GATEWAYS_READ, Scope.GATEWAYS_WRITE, Scope.WORKSPACE_WRITE, Scope.KEYS_MANAGE},
     PrincipalKind.WSK: _SERVER,
     PrincipalKind.PAK: _NOTHING_YET,
     PrincipalKind.SSK: frozenset({Scope.PUBLIC, Scope.SYNC}),
@@ -83,6 +88,9 @@ class Limits:
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     calls_at_once: int | None = None
+
+
+UNLIMITED: Final = Limits()
 
 
 @dataclass(frozen=True, slots=True)

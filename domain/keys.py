@@ -1,25 +1,27 @@
 """API keys: made once and shown once, found by digest, revoked at once in every process."""
 
+import asyncio
 import binascii
 import hashlib
+import math
 import secrets
 import string
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from tortoise.queryset import QuerySet
 
 import models
-from domain.identity import SCOPES, KeyKind, Principal, PrincipalKind
+from domain.identity import SCOPES, UNLIMITED, KeyKind, Limits, Principal, PrincipalKind
 from domain.origins import check_entry, is_allowed
 from errors import Forbidden, Invalid, NotFound, Unauthenticated
 from models.database import connection, transaction
 
-__all__ = ["REVOKED", "Keys", "create", "revoke", "visible_to"]
+__all__ = ["REVOKED", "Keys", "check_label", "check_limits", "create", "revoke", "visible_to"]
 
 # The channel on which processes tell each other that a key is gone.
 REVOKED = "palaver_keys"
@@ -27,6 +29,10 @@ REVOKED = "palaver_keys"
 # A hundred years; who wants more wants a key that does not expire.
 _MOST_DAYS = 36_500
 _LABEL_LENGTH = 256
+# So much of a key's end is shown to know it by.
+_SHOWN = 6
+_HIGHEST_LIMIT = 1_000_000_000
+_STRANGERS_AT_ONCE = 4
 # Each is compared with every page that uses the key.
 _MOST_DOMAINS = 100
 
@@ -42,6 +48,7 @@ async def create(
     domains: Sequence[str] = (),
     source: str | None = None,
     expires_days: int | None = None,
+    limits: Limits = UNLIMITED,
 ) -> tuple[models.ApiKey, str]:
     """The row, and the key itself: this is the only time that anybody sees it."""
     if kind in (KeyKind.PAK, KeyKind.AAK) and not domains:
@@ -50,8 +57,7 @@ async def create(
         raise Invalid("source", "must be given: a sync key belongs to one source")
     if expires_days is not None and not 1 <= expires_days <= _MOST_DAYS:
         raise Invalid("expiresDays", f"must be between 1 and {_MOST_DAYS:,}")
-    if label is not None and len(label) > _LABEL_LENGTH:
-        raise Invalid("label", f"must not be longer than {_LABEL_LENGTH} characters")
+    check_label(label)
     if len(domains) > _MOST_DOMAINS:
         raise Invalid("domains", f"must not be more than {_MOST_DOMAINS}")
     secret = _generate(kind)
@@ -59,13 +65,29 @@ async def create(
         workspace_id=workspace_id,
         kind=kind.value,
         label=label,
-        preview=f"{_PREFIXES[kind]}…{secret[-4:]}",
+        preview=f"{_PREFIXES[kind]}…{secret[-_SHOWN:]}",
         digest=_digest(secret),
         allowed_domains=[check_entry(domain) for domain in domains],
         source=source,
         expires_at=datetime.now(UTC) + timedelta(days=expires_days) if expires_days else None,
+        **asdict(check_limits(limits)),
     )
     return row, secret
+
+
+def check_label(label: str | None) -> None:
+    if label is not None and len(label) > _LABEL_LENGTH:
+        raise Invalid("label", f"must not be longer than {_LABEL_LENGTH} characters")
+
+
+def check_limits(limits: Limits) -> Limits:
+    for field in fields(limits):
+        value = getattr(limits, field.name)
+        if value is not None and not 1 <= value <= _HIGHEST_LIMIT:
+            words = field.name.split("_")
+            name = words[0] + "".join(word.capitalize() for word in words[1:])
+            raise Invalid(name, f"must be between 1 and {_HIGHEST_LIMIT:,}")
+    return limits
 
 
 def visible_to(principal: Principal) -> QuerySet[models.ApiKey]:
@@ -99,8 +121,13 @@ class Keys:
     def __init__(self, *, keep: int = 10_000, fresh_seconds: float = 60) -> None:
         self._keep, self._fresh_seconds = keep, fresh_seconds
         self._known: OrderedDict[str, _Known] = OrderedDict()
+        # Until when it is known that there is no such key: nobody can have one before it is made.
+        self._unknown: OrderedDict[str, float] = OrderedDict()
+        # Whoever tries out keys waits for others who do so, and not they for them.
+        self._strangers = asyncio.Semaphore(_STRANGERS_AT_ONCE)
         self._digests: dict[UUID, str] = {}
         self._used: dict[UUID, datetime] = {}
+        self._written: dict[UUID, float] = {}
         # Told when a key may have ended, so that what it opened can be looked at again.
         self.when_revoked: Callable[[], object] = lambda: None
 
@@ -136,39 +163,63 @@ class Keys:
         self._known.clear()
         self.when_revoked()
 
-    async def write_uses(self) -> None:
-        used, self._used = self._used, {}
-        if not used:
+    async def write_uses(self, *, every_seconds: float = 0) -> None:
+        """Of each key at most so often: it may be used a thousand times a second."""
+        now = time.monotonic()
+        due = {id: at for id, at in self._used.items() if self._written.get(id, -math.inf) + every_seconds <= now}
+        if not due:
             return
-        try:
-            async with connection() as bare:
-                await bare.execute(
-                    "UPDATE api_keys SET last_used_at = greatest(last_used_at, used.at)"
-                    " FROM unnest($1::uuid[], $2::timestamptz[]) AS used(id, at) WHERE api_keys.id = used.id",
-                    list(used),
-                    list(used.values()),
-                )
-        except BaseException:
-            self._used = used | self._used
-            raise
+        async with connection() as bare:
+            await bare.execute(
+                "UPDATE api_keys SET last_used_at = greatest(last_used_at, used.at)"
+                " FROM unnest($1::uuid[], $2::timestamptz[]) AS used(id, at) WHERE api_keys.id = used.id",
+                list(due),
+                list(due.values()),
+            )
+        self._written = {id: at for id, at in self._written.items() if id in self._digests} | dict.fromkeys(due, now)
+        self._used = {id: at for id, at in self._used.items() if due.get(id) != at}
 
     async def _find(self, digest: str) -> _Known:
         known = self._known.get(digest)
         if known is not None and time.monotonic() - known.read_at < self._fresh_seconds:
             self._known.move_to_end(digest)
             return known
-        row = await models.ApiKey.get_or_none(digest=digest)
+        if known is not None:
+            row = await models.ApiKey.get_or_none(digest=digest)
+        else:
+            row = await self._find_stranger(digest)
         if row is None:
             self._known.pop(digest, None)
             raise Unauthenticated("The key is not valid")
         kind = PrincipalKind(row.kind)
-        principal = Principal(row.workspace_id, kind, SCOPES[kind], row.id, row.source)
+        principal = Principal(row.workspace_id, kind, SCOPES[kind], row.id, row.source, _limits_of(row))
         known = self._known[digest] = _Known(row, principal, time.monotonic())
         self._digests[row.id] = digest
         while len(self._known) > self._keep:
             _, oldest = self._known.popitem(last=False)
             self._digests.pop(oldest.row.id, None)
         return known
+
+    async def _find_stranger(self, digest: str) -> models.ApiKey | None:
+        if self._is_unknown(digest):
+            return None
+        async with self._strangers:
+            if self._is_unknown(digest):
+                return None
+            row = await models.ApiKey.get_or_none(digest=digest)
+        if row is None:
+            self._unknown[digest] = time.monotonic() + self._fresh_seconds
+            while len(self._unknown) > self._keep:
+                self._unknown.popitem(last=False)
+        return row
+
+    def _is_unknown(self, digest: str) -> bool:
+        return self._unknown.get(digest, 0) > time.monotonic()
+
+
+def _limits_of(row: models.ApiKey) -> Limits | None:
+    limits = Limits(row.requests_per_minute, row.tokens_per_minute, row.calls_at_once)
+    return None if limits == UNLIMITED else limits
 
 
 def _is_over(row: models.ApiKey) -> bool:

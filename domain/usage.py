@@ -4,15 +4,14 @@ import colorsys
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 
 import orjson
 
 import models
 from domain.identity import Principal
+from domain.usage_reports import TimeRange, sums
 from engine.events import Usage
-from models.database import connection
 
 __all__ = [
     "SMALLEST",
@@ -46,14 +45,6 @@ class UsageItem:
     @property
     def amount(self) -> Decimal:
         return self.quantity * self.unit_price
-
-
-@dataclass(frozen=True, slots=True)
-class TimeRange:
-    """Both ends are included; a missing one is open."""
-
-    start: datetime | None = None
-    end: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,25 +141,11 @@ def estimated(asked_characters: int, answered_characters: int) -> Usage:
 
 
 async def statistics(principal: Principal, range: TimeRange, external_user: str | None) -> UsageStatistics:
-    async with connection() as bare:
-        rows = await bare.fetch(
-            """
-            SELECT model_name, vendor, count(*) AS requests, sum(input_tokens) AS input, sum(output_tokens) AS output,
-                   sum(cost) AS cost, count(*) FILTER (WHERE success) AS successes
-            FROM usage_records
-            WHERE workspace_id = $1 AND ($2::timestamptz IS NULL OR created_at >= $2)
-              AND ($3::timestamptz IS NULL OR created_at <= $3) AND ($4::text IS NULL OR external_user = $4)
-            GROUP BY model_name, vendor ORDER BY requests DESC, model_name
-            """,
-            principal.workspace_id,
-            range.start,
-            range.end,
-            external_user,
-        )
+    rows = await sums(principal, range, ("model_name", "vendor"), external_user)
     requests = sum(row["requests"] for row in rows)
     return UsageStatistics(
-        input_tokens=sum(row["input"] for row in rows),
-        output_tokens=sum(row["output"] for row in rows),
+        input_tokens=sum(row["input_tokens"] for row in rows),
+        output_tokens=sum(row["output_tokens"] for row in rows),
         total_cost=float(sum((row["cost"] for row in rows), Decimal(0))),
         total_requests=requests,
         success_rate=_percentage(sum(row["successes"] for row in rows), requests) if requests else 100.0,
@@ -177,7 +154,7 @@ async def statistics(principal: Principal, range: TimeRange, external_user: str 
                 model_id=row["model_name"],
                 vendor=row["vendor"],
                 requests=row["requests"],
-                tokens=row["input"] + row["output"],
+                tokens=row["input_tokens"] + row["output_tokens"],
                 cost=float(row["cost"]),
                 percentage=_percentage(row["requests"], requests),
             )

@@ -15,6 +15,8 @@ from domain.service import ServiceHealth
 from domain.storing import Outcome
 from domain.sync import SyncSourceStatus
 from domain.turns import WhenReaderLeaves
+from domain.usage_reports import UsageGrouping
+from models.budgets import BudgetPeriod
 from models.collections import CollectionKind, IndexState
 from models.gateways import MemoryFormat
 from models.sync import RecoveryReason, RecoveryStatus
@@ -40,8 +42,9 @@ def described(description: str, name: str | None = None, /, **members: str) -> C
 
 _KEYS = {
     "OWNER": "Everything in the workspace, keys included.",
-    "SK": "For servers: conversations, models, usage, knowledge, memories, gateways and skills.",
-    "WSK": "For servers: the same as `SK`, without gateways and skills.",
+    "SK": "For servers, with everything of one account: conversations, models, usage, knowledge, memories, gateways,"
+    " skills, settings, and keys that may do no more than this one.",
+    "WSK": "For servers: the same as `SK`, without gateways, skills, settings and keys.",
     "PAK": "For pages of the domains it names.",
     "SSK": "For one sync source.",
     "AAK": "For the admin chatbot, on pages of the domains it names.",
@@ -62,7 +65,9 @@ described(
     MODELS_READ="See which models there are and whether they can answer.",
     MODELS_WRITE="Set up providers and models, and choose the default.",
     USAGE_READ="See what was used and what it cost.",
-    WORKSPACE_READ="See the workspace.",
+    WORKSPACE_READ="See the workspace and its budgets.",
+    WORKSPACE_WRITE="Rename the workspace and change its settings.",
+    BUDGETS_WRITE="Set budgets.",
     KEYS_MANAGE="Make, list and revoke keys.",
     KNOWLEDGE_READ="Read and search collections.",
     KNOWLEDGE_WRITE="Fill, change and delete collections.",
@@ -157,3 +162,17 @@ described(
     TEXT="A fact that a model was told and thought worth keeping.",
     DATE_REMINDER="An appointment: its date and what it is about, as JSON.",
 )(MemoryFormat)
+described(
+    "Over which time a budget counts.",
+    TOTAL="For all time, or until it is reset.",
+    DAY="For a day, in UTC.",
+    MONTH="For a calendar month, in UTC.",
+)(BudgetPeriod)
+described(
+    "What usage is added up by.",
+    DAY="By day, in UTC; the first day first.",
+    MODEL="By model and vendor; the most expensive first.",
+    KEY="By key; the most expensive first.",
+    GATEWAY="By gateway; the most expensive first.",
+    USER="By user of your application; the most expensive first.",
+)(UsageGrouping)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Protocol
 from uuid import UUID
 
@@ -49,7 +50,7 @@ class Housekeeping:
         self._tasks = [
             asyncio.create_task(_every(lease / 4, self.renew_leases), name="leases"),
             asyncio.create_task(_every(lease / 3, self.end_expired), name="expired turns"),
-            asyncio.create_task(_every(30, self._keys.write_uses), name="key uses"),
+            asyncio.create_task(_every(2, partial(self._keys.write_uses, every_seconds=30)), name="key uses"),
             asyncio.create_task(_every(3600, self.forget_old_events), name="old turn events"),
         ]
 

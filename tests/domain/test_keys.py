@@ -21,7 +21,7 @@ async def test_is_shown_once_and_kept_as_a_digest(workspace: models.Workspace) -
     assert secret.startswith("sk-")
     assert secret not in kept
     assert secret[5:-6] not in kept
-    assert row.preview == f"sk-…{secret[-4:]}"
+    assert row.preview == f"sk-…{secret[-6:]}"
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,8 @@ async def test_is_shown_once_and_kept_as_a_digest(workspace: models.Workspace) -
     [
         (KeyKind.OWNER, Scope.KEYS_MANAGE, True),
         (KeyKind.SK, Scope.CONVERSATIONS_WRITE, True),
-        (KeyKind.SK, Scope.KEYS_MANAGE, False),
+        (KeyKind.SK, Scope.KEYS_MANAGE, True),
+        (KeyKind.WSK, Scope.KEYS_MANAGE, False),
         (KeyKind.WSK, Scope.USAGE_READ, True),
         (KeyKind.SSK, Scope.CONVERSATIONS_READ, False),
     ],
@@ -124,3 +125,53 @@ async def test_uses_are_written_in_one_go(workspace: models.Workspace) -> None:
     await seen.write_uses()
 
     assert await models.ApiKey.filter(last_used_at__isnull=False).count() == 3
+
+
+async def test_a_busy_key_is_written_down_now_and_then(workspace: models.Workspace, statements: list[str]) -> None:
+    _, secret = await keys.create(workspace.id, KeyKind.SK)
+    seen = Keys()
+    await seen.authenticate(secret, None)
+    await seen.write_uses(every_seconds=30)
+    statements.clear()
+
+    await seen.authenticate(secret, None)
+    await seen.write_uses(every_seconds=30)
+
+    assert statements == []
+    await seen.write_uses()
+    assert len(statements) == 1
+
+
+async def test_who_tries_out_keys_asks_the_database_little(workspace: models.Workspace, statements: list[str]) -> None:
+    """Invented ones cost nothing; those that look real, and are not, one look each."""
+    _, real = await keys.create(workspace.id, KeyKind.SK)
+    await models.ApiKey.all().delete()
+    seen = Keys()
+    statements.clear()
+
+    for invented in ("sk-" + "x" * 49, real[:-1] + ("a" if real[-1] != "a" else "b")):
+        for _ in range(20):
+            await _is_refused(seen, invented)
+    assert statements == []
+
+    await asyncio.gather(*(_is_refused(seen, real) for _ in range(100)))
+    for _ in range(100):
+        await _is_refused(seen, real)
+    assert len(statements) == 4
+
+
+async def _is_refused(seen: Keys, secret: str) -> None:
+    with pytest.raises(Unauthenticated):
+        await seen.authenticate(secret, None)
+
+
+async def test_a_new_key_is_known_at_once_where_strangers_come_in_crowds(workspace: models.Workspace) -> None:
+    seen = Keys(keep=10)
+    strangers = [(await keys.create(workspace.id, KeyKind.SK))[1] for _ in range(30)]
+    await models.ApiKey.all().delete()
+    _, secret = await keys.create(workspace.id, KeyKind.SK)
+
+    *_, known = await asyncio.gather(*(_is_refused(seen, each) for each in strangers), seen.authenticate(secret, None))
+
+    assert isinstance(known, Principal)
+    assert len(seen._unknown) <= 10
