@@ -183,7 +183,7 @@ class Call:
                 id=self.id,
                 principal=self.principal,
                 gateway_id=self.agent.gateway.id if self.agent.gateway else None,
-                provider_name=self.agent.spec.provider_name,
+                provider_name=_provider_of(model) or self.agent.spec.provider_name,
                 model=model,
                 action="completion",
                 usage=usage,
@@ -208,6 +208,10 @@ class Call:
             self.asked.metadata or {},
             self.asked.idempotency_key,
         )
+
+
+def _provider_of(model: models.Model) -> str | None:
+    return model.provider.name if isinstance(model.provider, models.Provider) else None
 
 
 def _estimate(request: ChatRequest, agent: Agent) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 import models
-from domain import catalog, catalog_entries
+from domain import catalog, catalog_entries, routes
 from domain.agents import AgentSpec, Sampling
 from domain.gateways.parameters import INTEGRATED, Parameters
 from domain.gateways.rows import Gateways
@@ -70,7 +70,6 @@ class Names:
     gateways: Gateways
     # Why the operator's own model cannot be asked, as the operator has to read it.
     problems: tuple[str, ...] = ()
-    routes: Callable[[Principal, str], Awaitable[tuple[Target, ...] | None]] | None = None
     _known: Recent[Agent] = field(default_factory=_recent)
     _looking: dict[tuple[UUID, str], asyncio.Task[Agent]] = field(default_factory=dict)
 
@@ -148,7 +147,7 @@ class Names:
     # ---------------------------------------------------------------- models
 
     async def _model(self, principal: Principal, name: str, field: str) -> Agent:
-        targets = None if self.routes is None else await self.routes(principal, name)
+        targets = await routes.targets_of(principal, self.providers, name)
         if targets:
             return await self._of_route(principal, name, targets)
         row = await _configured(principal, name) or await self._catalogued(principal, name)
@@ -163,7 +162,7 @@ class Names:
         first = next((by_id[target.model_id] for target in targets if target.model_id in by_id), None)
         if first is None:
             raise Invalid("model", f"names a route without models: {name[:200]!r}")
-        spec = AgentSpec(first, first.provider.name, sampling=_SAMPLING, engine_name=targets[0].provider)
+        spec = AgentSpec(first, first.provider.name, sampling=_SAMPLING, several=targets)
         return Agent(spec, targets, by_id, name)
 
     def _of_row(self, row: models.Model) -> Agent:
