@@ -88,6 +88,7 @@ def create_app(settings: Settings, surroundings: Surroundings) -> Palaver:
             runtime.gateways,
             runtime.skills,
             runtime.completions,
+            runtime.accounts,
         )
 
     async def still_valid(context: Context) -> bool:

@@ -24,6 +24,7 @@ from domain.completions.names import Names
 from domain.embedders import Embedders
 from domain.gateways import rows as gateway_rows
 from domain.gateways.rows import Gateways
+from domain.holds import CHANGED as BUDGETS_CHANGED
 from domain.holds import Holds
 from domain.ingestion import Ingestion, IngestionOptions
 from domain.keys import Keys
@@ -107,7 +108,6 @@ class Runtime:
             skills=self.skills,
             models=names,
             guard=self.guard,
-            nonces=nonces,
         )
         self.completions = Completions(
             Means(
@@ -128,6 +128,7 @@ class Runtime:
                 gateway_rows.CHANGED: self.gateways,
                 skills.CHANGED: self.skills,
                 accounts.CHANGED: self.accounts,
+                BUDGETS_CHANGED: holds,
             },
         )
         self.ingestion = Ingestion(self.embedders, _ingestion(settings), works=works or settings.jobs == "web")

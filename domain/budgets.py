@@ -15,7 +15,7 @@ from tortoise.queryset import QuerySet
 
 import models
 from domain.billing import PERIOD_STARTED, SPENT
-from domain.holds import CHANNEL
+from domain.holds import CHANGED
 from domain.identity import Principal
 from domain.usage import SMALLEST
 from errors import Conflict, Invalid, NotFound
@@ -118,7 +118,7 @@ async def _find_key(principal: Principal, key_id: str) -> UUID:
 
 async def _announce(principal: Principal) -> None:
     async with connection() as bare:
-        await bare.execute("SELECT pg_notify($1, $2)", CHANNEL, str(principal.workspace_id))
+        await bare.execute("SELECT pg_notify($1, $2)", CHANGED, str(principal.workspace_id))
 
 
 def _check_amount(amount: float) -> Decimal:

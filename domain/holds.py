@@ -25,10 +25,10 @@ from domain.usage import SMALLEST
 from errors import BudgetExceeded
 from models.database import connection
 
-__all__ = ["CHANNEL", "Hold", "Holds", "Settlement"]
+__all__ = ["CHANGED", "Hold", "Holds", "Settlement"]
 
 # On which processes tell each other that budgets have changed, and that they need what others hold.
-CHANNEL = "palaver_budgets"
+CHANGED = "palaver_budgets"
 
 _NOTHING = Decimal(0)
 _BUDGETS = {"TOTAL": "The budget", "DAY": "Today's budget", "MONTH": "This month's budget"}
@@ -65,7 +65,7 @@ WITH budget AS (
     SET amount = budget_holds.amount + excluded.amount, lease_expires_at = excluded.lease_expires_at
 )
 SELECT draw.*, told FROM draw
-LEFT JOIN LATERAL (SELECT pg_notify('{CHANNEL}', $7)::text AS told) AS word ON taken = 0 AND held > own
+LEFT JOIN LATERAL (SELECT pg_notify('{CHANGED}', $7)::text AS told) AS word ON taken = 0 AND held > own
 """
 
 # What this process holds from now on, whatever it held: written twice, it is the same.

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import strawberry
 
 import resolvers.enums  # noqa: F401 - before anything takes an enum as an argument, the graph has to know it
+from domain.accounts import Accounts
 from domain.completions.completions import Completions
 from domain.gateways.rows import Gateways
 from domain.identity import Principal
@@ -30,6 +31,7 @@ class Context:
     gateways: Gateways
     skills: Skills
     completions: Completions
+    accounts: Accounts
     loaders: Loaders = field(default_factory=Loaders)
 
     def fresh(self) -> "Context":
@@ -45,6 +47,7 @@ class Context:
             self.gateways,
             self.skills,
             self.completions,
+            self.accounts,
         )
 
 

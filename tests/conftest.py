@@ -16,6 +16,7 @@ from hypothesis import settings as generation
 import models
 from app.postgres import Address
 from domain import catalog
+from domain.accounts import CHANGED as ACCOUNTS_CHANGED
 from domain.accounts import Accounts
 from domain.admission import Admission
 from domain.catalog import Offer
@@ -24,6 +25,7 @@ from domain.completions.completions import Completions
 from domain.completions.names import Names
 from domain.embedders import Embedders
 from domain.gateways.rows import CHANGED, Gateways
+from domain.holds import CHANGED as BUDGETS_CHANGED
 from domain.holds import Holds
 from domain.identity import SCOPES, Principal, PrincipalKind
 from domain.ingestion import Ingestion
@@ -138,6 +140,7 @@ class Talk:
     skills: Skills
     completions: Completions
     ledger: Ledger
+    accounts: Accounts
 
 
 MakeTalk = Callable[..., AbstractAsyncContextManager[Talk]]
@@ -159,7 +162,7 @@ def process(workspace: models.Workspace) -> MakeTalk:
         skills = Skills(guard, secrets)
         owner = uuid4()
         holds, rates = Holds(owner), Rates(owner)
-        ledger = Ledger(holds, rates)
+        ledger, accounts = Ledger(holds, rates), Accounts(secrets)
         completions = Completions(
             Means(
                 engine,
@@ -167,11 +170,12 @@ def process(workspace: models.Workspace) -> MakeTalk:
                 Preparing(engine, retrieval),
                 Admission(holds, rates, check=ledger.check),
                 ledger,
-                Accounts(secrets),
+                accounts,
             )
         )
         turns = Turns(engine, log, Options(**options), retrieval=retrieval, providers=providers)
-        housekeeping = Housekeeping(turns, keys, caches={CHANGED: gateways, **(caches or {})})
+        remembering: dict[str, Remembers] = {CHANGED: gateways, ACCOUNTS_CHANGED: accounts, BUDGETS_CHANGED: holds}
+        housekeeping = Housekeeping(turns, keys, caches=remembering | dict(caches or {}))
         log.open()
         ledger.open()
         housekeeping.open()
@@ -179,7 +183,7 @@ def process(workspace: models.Workspace) -> MakeTalk:
             await asyncio.wait_for(housekeeping.listening(), 5)
             yield Talk(
                 *(turns, housekeeping, keys, provider, retrieval, Ingestion(EMBEDDERS)),
-                *(providers, gateways, skills, completions, ledger),
+                *(providers, gateways, skills, completions, ledger, accounts),
             )
         finally:
             await turns.close()

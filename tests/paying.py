@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import models
 from domain.admission import Admission, Permit
-from domain.holds import CHANNEL, Holds
+from domain.holds import CHANGED, Holds
 from domain.identity import Principal
 from domain.ledger import Entry, Ledger
 from domain.notifications import Listener
@@ -45,7 +45,7 @@ async def till(*, flush_seconds: float = 0.02, **options: Any) -> AsyncIterator[
         holds.forget(what)
         heard.set()
 
-    listener = Listener({CHANNEL: forget}, resumed=holds.forget_all)
+    listener = Listener({CHANGED: forget}, resumed=holds.forget_all)
     ledger.open()
     listener.open()
     try:

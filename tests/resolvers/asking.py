@@ -50,6 +50,7 @@ class Asker:
             talk.gateways,
             talk.skills,
             talk.completions,
+            talk.accounts,
         )
 
     @asynccontextmanager
