@@ -9,9 +9,10 @@ import orjson
 from domain.gateways.callbacks import is_collection_query, read_collection_query
 from domain.gateways.codec import write
 from domain.gateways.parameters import INTEGRATED, Parameters, ProtocolFunction, RemoteSource
+from domain.gateways.schemas import check_schemas
 from errors import Invalid
 
-__all__ = ["check", "check_function", "check_headers", "check_schema", "check_size", "check_source"]
+__all__ = ["check", "check_function", "check_headers", "check_size", "check_source"]
 
 _MOST_BYTES = 1024 * 1024
 
@@ -76,7 +77,6 @@ _NAMED = (
 _LABEL_CHARACTERS, _DESCRIPTION_CHARACTERS, _URL_CHARACTERS = 256, 10_000, 2_000
 _LONGEST_CACHE_SECONDS = 30 * 24 * 3600
 _MOST_HEADERS, _HEADER_CHARACTERS = 32, 8_000
-_SCHEMA_DEPTH, _SCHEMA_BYTES = 32, 64 * 1024
 
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _FUNCTION_NAME = re.compile(r"[A-Za-z0-9_.-]{3,64}")
@@ -92,8 +92,11 @@ _HEADERS_OF_OURS = frozenset(
 _SETTINGS_OF_OURS = frozenset({"model", "messages", "stream", "stream_options"})
 
 
-def check(parameters: Parameters, path: str = "parameters") -> None:
-    """Raises for the first thing that is wrong. Masks are no secrets here: they have been replaced before."""
+def check(parameters: Parameters, before: Parameters | None = None, path: str = "parameters") -> None:
+    """Raises for the first thing that is wrong. Masks are no secrets here: they have been replaced before.
+
+    Large schemas take seconds: it is called in a thread of its own, and does not look twice at those there were before.
+    """
     given: dict[str, Any] = write(parameters)
     check_size(given, path)
     for name, (least, greatest) in _RANGES.items():
@@ -120,6 +123,7 @@ def check(parameters: Parameters, path: str = "parameters") -> None:
     for number, tool in enumerate(parameters.tools or ()):
         _check_tool(tool, f"{path}.tools[{number}]")
     _check_names(parameters, path)
+    check_schemas(parameters, before, path)
     _check_ownership(parameters, path)
 
 
@@ -135,7 +139,6 @@ def check_size(given: Any, path: str) -> None:
 
 
 def check_function(function: ProtocolFunction, path: str) -> None:
-    """Also for functions that another server lists."""
     if not _FUNCTION_NAME.fullmatch(function.name):
         raise Invalid(f"{path}.name", "must have between 3 and 64 letters, digits, _, . or -")
     if function.name in _RESERVED:
@@ -145,10 +148,8 @@ def check_function(function: ProtocolFunction, path: str) -> None:
     if is_collection_query(function.callback_url):
         read_collection_query(function.callback_url, f"{path}.callbackUrl")
     check_headers(function.headers, f"{path}.headers")
-    if function.content_format is not None:
-        check_schema(function.content_format, f"{path}.contentFormat")
-        if function.content_format.get("type", "object") != "object":
-            raise Invalid(f"{path}.contentFormat", "must describe an object: a function takes arguments by name")
+    if function.content_format is not None and function.content_format.get("type", "object") != "object":
+        raise Invalid(f"{path}.contentFormat", "must describe an object: a function takes arguments by name")
 
 
 def check_source(source: RemoteSource, path: str) -> None:
@@ -174,21 +175,6 @@ def check_headers(headers: Mapping[str, str], path: str) -> None:
             raise Invalid(f"{path}.{name}", f"must have at most {_HEADER_CHARACTERS:,} plain characters on one line")
 
 
-def check_schema(schema: Mapping[str, Any], path: str) -> None:
-    if _depth(schema) > _SCHEMA_DEPTH:
-        raise Invalid(path, f"must not be nested more than {_SCHEMA_DEPTH} deep")
-    if len(orjson.dumps(schema)) > _SCHEMA_BYTES:
-        raise Invalid(path, f"must not be larger than {_SCHEMA_BYTES:,} bytes")
-    # It weighs 8 MB, and most processes never save a gateway.
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import SchemaError
-
-    try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as exc:
-        raise Invalid(path, f"is no JSON Schema: at {exc.json_path}, {exc.message[:200]}") from exc
-
-
 def _check_tool(tool: Mapping[str, Any], path: str) -> None:
     """A definition as OpenAI has it. Kinds of tools that we do not know are the provider's to understand."""
     if not isinstance(tool.get("type"), str):
@@ -200,10 +186,8 @@ def _check_tool(tool: Mapping[str, Any], path: str) -> None:
         raise Invalid(f"{path}.function", "must be an object")
     if not (isinstance(function.get("name"), str) and _TOOL_NAME.fullmatch(function["name"])):
         raise Invalid(f"{path}.function.name", "must have between 1 and 64 letters, digits, _, . or -")
-    if (schema := function.get("parameters")) is not None:
-        if not isinstance(schema, dict):
-            raise Invalid(f"{path}.function.parameters", "must be an object")
-        check_schema(schema, f"{path}.function.parameters")
+    if not isinstance(function.get("parameters"), dict | None):
+        raise Invalid(f"{path}.function.parameters", "must be an object")
 
 
 def _check_names(parameters: Parameters, path: str) -> None:
@@ -254,18 +238,3 @@ def _at(given: Mapping[str, Any], name: str) -> Any:
     for step in name.split("."):
         value = value.get(step) if value is not None else None
     return value
-
-
-def _depth(value: Any) -> int:
-    """Level by level: what is nested too deeply would exhaust the stack of a function that calls itself."""
-    depth, level = 0, [value]
-    while level and depth <= _SCHEMA_DEPTH + 1:
-        depth += 1
-        level = [
-            inner
-            for each in level
-            if isinstance(each, dict | list)
-            for inner in (each.values() if isinstance(each, dict) else each)
-            if isinstance(inner, dict | list)
-        ]
-    return depth

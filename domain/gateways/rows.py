@@ -1,5 +1,6 @@
 """Gateways: how a model answers under one name, saved, changed and found again by everyone who calls it."""
 
+import asyncio
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -173,7 +174,7 @@ class Gateways:
         return change_secrets(_tidied(read(Parameters, given, "parameters")), kept.restore)
 
     async def _check(self, principal: Principal, asked: Parameters, before: Parameters | None) -> None:
-        check(asked)
+        await asyncio.to_thread(check, asked, before)
         await vet(principal, asked, before, guard=self._guard, requirements=self._requirements)
 
     def _fill(self, row: models.Gateway, parameters: Parameters) -> None:

@@ -45,7 +45,8 @@ async def vet(
     requirements: Requirements,
     path: str = "parameters",
 ) -> None:
-    _check_machine(parameters, before, requirements, path)
+    # The machine may have to try something out.
+    await asyncio.to_thread(_check_machine, parameters, before, requirements, path)
     known = {url for url, _ in _addresses(before)} if before else set()
     await vet_addresses(((url, f"{path}.{where}") for url, where in _addresses(parameters) if url not in known), guard)
     had = {id for id, _ in _collection_ids(before)} if before else set()

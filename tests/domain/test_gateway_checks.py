@@ -19,7 +19,7 @@ from domain.gateways.sealing import change_secrets, opener, sealer
 from domain.secrets import Secrets
 from errors import Invalid
 from tests.conftest import SECRET_KEY
-from tests.domain.test_gateways import CATALOGUED, HOST, OWN, function, source
+from tests.domain.test_gateways import CATALOGUED, HOST, OWN, function, nested, source
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"baseAddress": None}, "parameters.baseAddress must be given"),
@@ -119,6 +119,60 @@ def test_refuses_and_says_what(wanted: dict[str, Any], complaint: str) -> None:
         check(read(Parameters, CATALOGUED | wanted, "parameters"))
 
     assert str(caught.value).startswith(complaint)
+
+
+def with_schemas(*schemas: dict[str, Any]) -> Parameters:
+    tools = [
+        {"type": "function", "function": {"name": f"tool{number}", "parameters": schema}}
+        for number, schema in enumerate(schemas)
+    ]
+    return read(Parameters, CATALOGUED | {"tools": tools})
+
+
+@pytest.mark.parametrize(
+    ("schema", "complaint"),
+    [
+        ({"properties": {"x": {"$ref": "#/$defs/x"}}, "$defs": {"x": {"type": "objekt"}}}, "is no JSON Schema: at"),
+        ({"properties": {"x": {"pattern": "(("}}}, "is no JSON Schema: at $.properties.x.pattern, '((' is not a"),
+        ({"prefixItems": [{"minimum": "low"}]}, "is no JSON Schema: at $.prefixItems[0].minimum, 'low' is not of"),
+        ({"properties": {"x": {"$ref": "http://1.1.1.1/x"}}}, "must refer to parts of its own, such as #/$defs/name"),
+        (nested(33), "must not be nested more than 32 deep"),
+        ({"description": "x" * 65_536}, "must not be larger than 65,536 bytes"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_schemas_are_looked_into(schema: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        check(with_schemas(schema))
+
+    assert str(caught.value).startswith(f"parameters.tools[0].function.parameters {complaint}")
+
+
+@pytest.mark.parametrize(
+    "draft", ["http://json-schema.org/draft-07/schema#", "https://json-schema.org/draft/2020-12/schema"]
+)
+def test_schemas_of_several_drafts_are_taken(draft: str) -> None:
+    check(
+        with_schemas(
+            {
+                "$schema": draft,
+                "type": "object",
+                "properties": {"x": {"$ref": "#/$defs/x"}, "y": {"items": [{"type": ["string", "null"]}]}},
+                "$defs": {"x": {"prefixItems": [True], "exclusiveMinimum": 0}},
+                "dependentRequired": {"x": ["y"]},
+                "additionalProperties": False,
+            }
+        )
+    )
+
+
+def test_schemas_have_a_size_together_and_are_looked_at_once() -> None:
+    large = {"description": "x" * 60_000}
+    saved = with_schemas(*[large | {"title": str(number)} for number in range(4)])
+
+    with pytest.raises(Invalid, match=r"tools\[4\].function.parameters must not be larger than"):
+        check(with_schemas(*[large | {"title": str(number)} for number in range(5)]))
+    check(with_schemas(*[large | {"title": str(number)} for number in range(5)]), saved)
 
 
 @pytest.mark.parametrize("word", ["OpenAiStrictJson", "OPEN_AI_STRICT_JSON", "openaistrictjson"])
