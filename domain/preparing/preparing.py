@@ -19,10 +19,8 @@ from domain.preparing.overrides import Overrides
 from domain.preparing.prepared import Prepared
 from domain.retrieval import Asked, Retrieval
 from domain.skills import Skills
-from domain.tools.nonce import Nonces
 from domain.tools.skills import Skill, SkillSet
-from domain.tools.toolbox import Toolbox, explained
-from domain.tools.worker import Worker
+from domain.tools.toolbox import Toolbox
 from engine import ChatRequest, Engine, chat
 from engine.guard import Guard
 from errors import Conflict, NotConfigured
@@ -78,10 +76,8 @@ class Preparing:
         skills: Skills | None = None,
         models: Models | None = None,
         guard: Guard | None = None,
-        nonces: Nonces | None = None,
     ) -> None:
         self._retrieval, self._toolbox, self._skills, self._models = retrieval, toolbox, skills, models
-        self._guard, self._nonces = guard, nonces
         self._asking = Asking(engine)
         self._descriptions = Descriptions(self._asking, guard=guard, models=models)
 
@@ -116,14 +112,14 @@ class Preparing:
         inquiry = self._inquiry(call, scope)
         material = await inquiry.material(self._asking, call.choice, read, bill) if inquiry else None
         said = template.applied(read, gateway.user_prompt_template)
-        call, said, worker = await self._passed(call, said)
+        call, said = await self._passed(call, said)
         if refused := await self._refused(call, said):
             # What an answer was to begin with is no beginning of a refusal.
             call = replace(call, gateway=replace(call.gateway, assistant_prefill=None))
             return _prepared(call, moderation.refusing(said, refused), call.choice, refused=", ".join(refused))
         said = knowledge.with_material(said, material)
         skills = await self._skills_of(call)
-        tools = await self._tools(call, inquiry, skills, worker)
+        tools = await self._tools(call, inquiry, skills)
         whole = _offering(call, instructions.followed_by(said, skills.index if skills else None), tools)
         if call.gateway.context_maximum_size is not None:
             # What does not fit is refused now, and not when the answer has begun.
@@ -177,16 +173,13 @@ class Preparing:
 
     # ---------------------------------------------------------------- who has a say
 
-    async def _passed(self, call: _Call, request: ChatRequest) -> tuple[_Call, ChatRequest, Worker | None]:
+    async def _passed(self, call: _Call, request: ChatRequest) -> tuple[_Call, ChatRequest]:
         """What the gateway's worker makes of it; it may also forbid it."""
-        url = call.gateway.worker_script_source
-        if not url:
-            return call, request, None
-        if self._guard is None or self._nonces is None:
-            raise NotConfigured("Workers cannot be called here")
-        worker = Worker(self._guard, self._nonces, call.caller, url)
-        rewritten = await worker.received(request, call.gateway)
-        return replace(call, caller=rewritten.caller, gateway=rewritten.parameters), rewritten.request, worker
+        worker = self._toolbox.worker(call.caller, call.gateway) if self._toolbox else None
+        if worker is None:
+            return call, request
+        passed = await worker.received(request, call.gateway)
+        return replace(call, caller=passed.caller, gateway=passed.parameters), passed.request
 
     async def _refused(self, call: _Call, request: ChatRequest) -> list[str]:
         if call.gateway.moderation_parameters is None:
@@ -210,23 +203,16 @@ class Preparing:
         ]
         return SkillSet(offered, call.gateway, self._toolbox.remote, call.caller)
 
-    async def _tools(
-        self, call: _Call, inquiry: knowledge.Inquiry | None, skills: SkillSet | None, worker: Worker | None
-    ) -> dict[str, Tool]:
-        """Each that runs here: the worker hears of every call, and why it is made stays with us."""
+    async def _tools(self, call: _Call, inquiry: knowledge.Inquiry | None, skills: SkillSet | None) -> dict[str, Tool]:
+        """Those that run here."""
         tools = list(call.spec.tools.values())
-        if self._toolbox is not None:
-            plain = replace(call.gateway, tool_invocation_explanations=False)
-            tools += await self._toolbox.tools_for(call.caller, plain, call.closing)
         if inquiry is not None and inquiry.is_for_the_model:
             tools.append(inquiry.tool())
         if skills is not None and skills.tool is not None:
             tools.append(skills.tool)
-        if worker is not None:
-            tools = [worker.watched(tool) for tool in tools]
-        if call.gateway.tool_invocation_explanations:
-            tools = [explained(tool) for tool in tools]
-        return _by_name(tools)
+        if self._toolbox is not None:
+            tools = await self._toolbox.tools_for(call.caller, call.gateway, call.closing, tools)
+        return {tool.name: tool for tool in tools}
 
     async def _complexity(self, call: _Call, request: ChatRequest) -> tuple[routing.Complexity, routing.Route]:
         """Sorted by the model for easy requests: nobody gains by a strong model that says how little is needed."""
@@ -243,15 +229,6 @@ class Preparing:
         if self._models is None:
             raise NotConfigured("Requests cannot be routed to other models here")
         return await self._models.named(call.caller.principal, name)
-
-
-def _by_name(tools: Sequence[Tool]) -> dict[str, Tool]:
-    found: dict[str, Tool] = {}
-    for tool in tools:
-        if tool.name in found:
-            raise Conflict(f"Two tools of this agent are called {tool.name!r}")
-        found[tool.name] = tool
-    return found
 
 
 def _offering(call: _Call, request: ChatRequest, tools: Mapping[str, Tool]) -> ChatRequest:

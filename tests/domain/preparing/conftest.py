@@ -48,6 +48,7 @@ class Bench:
     closing: AsyncExitStack
     preparing: Preparing
     bill: Bill = field(default_factory=Bill)
+    spec: AgentSpec = SPEC
 
     async def prepare(
         self,
@@ -55,10 +56,9 @@ class Bench:
         parameters: Parameters | None,
         *,
         overrides: Overrides | None = None,
-        spec: AgentSpec = SPEC,
     ) -> Prepared:
         return await self.preparing.prepare(
-            CALLER, spec, parameters, request, closing=self.closing, overrides=overrides, bill=self.bill
+            CALLER, self.spec, parameters, request, closing=self.closing, overrides=overrides, bill=self.bill
         )
 
     async def sent(self, request: ChatRequest, parameters: Parameters | None, **more: Any) -> ChatRequest:
