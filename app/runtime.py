@@ -24,6 +24,7 @@ from domain.completions.names import Names
 from domain.embedders import Embedders
 from domain.gateways import rows as gateway_rows
 from domain.gateways.rows import Gateways
+from domain.gateways.vetting import Requirements
 from domain.holds import CHANGED as BUDGETS_CHANGED
 from domain.holds import Holds
 from domain.ingestion import Ingestion, IngestionOptions
@@ -36,6 +37,7 @@ from domain.retrieval import Retrieval
 from domain.secrets import Secrets
 from domain.service import Service
 from domain.skills import Skills
+from domain.tools import sandbox
 from domain.tools.nonce import Nonces
 from domain.tools.toolbox import Toolbox
 from domain.turns import Housekeeping, Options, TurnLog, Turns
@@ -75,7 +77,7 @@ class Runtime:
         self.providers = Providers(
             self.engine, self.guard, self.secrets, connect_seconds=settings.connect_timeout_seconds
         )
-        self.gateways = Gateways(self.guard, self.secrets)
+        self.gateways = Gateways(self.guard, self.secrets, Requirements(bash=sandbox.missing))
         self.skills = Skills(self.guard, self.secrets)
         sampling = Sampling(settings.temperature, settings.max_output_tokens)
         self.service = Service(
