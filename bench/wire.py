@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import cast
 from urllib.parse import urlsplit
 
 import uvloop
@@ -49,8 +50,8 @@ class _Upstream(asyncio.Protocol):
     """`max_tokens` tokens, `seed` milliseconds apart."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport, self._read = transport, b""
+        # uvloop's are none by inheritance.
+        self._transport, self._read = cast(asyncio.Transport, transport), b""
 
     def data_received(self, data: bytes) -> None:
         self._read += data
@@ -111,8 +112,7 @@ class Caller(asyncio.Protocol):
         return caller
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._answered is not None and not self._answered.done():

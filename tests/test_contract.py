@@ -15,7 +15,10 @@ ROUTES = [line.split() for endpoints in compiled().values() for line in routes(e
 # What of each contract is answered so far, by the beginning of its paths.
 ANSWERED = {
     "aegis": ("/ai/chat", "/ai/conversations", "/ai/health", "/ai/version", "/ai/usage/", "/rag/", "/llm/"),
-    "aivax": ("/api/v1/ai-gateways", "/api/v1/collections", "/api/v1/memories", "/api/v1/query", "/api/v1/skills"),
+    "aivax": (
+        *("/v1/models", "/v1/chat/completions", "/api/v1/chat/completions", "/api/v1/ai-gateways"),
+        *("/api/v1/collections", "/api/v1/memories", "/api/v1/query", "/api/v1/skills"),
+    ),
     "informedai": ("/api/v1/library", "/api/v1/sync"),
 }
 
