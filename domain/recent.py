@@ -2,7 +2,7 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 from uuid import UUID
@@ -25,8 +25,15 @@ class Recent(Generic[T]):
     Whoever reads one looks at `changes` before, so that none is kept that was changed meanwhile.
     """
 
-    def __init__(self, *, keep: int = 1_000, keep_bytes: int = 32 * 1024 * 1024, fresh_seconds: float = 60) -> None:
-        self._keep, self._keep_bytes, self._fresh_seconds = keep, keep_bytes, fresh_seconds
+    def __init__(
+        self,
+        *,
+        keep: int = 1_000,
+        keep_bytes: int = 32 * 1024 * 1024,
+        fresh_seconds: float = 60,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._keep, self._keep_bytes, self._fresh_seconds, self._clock = keep, keep_bytes, fresh_seconds, clock
         self._entries: OrderedDict[tuple[UUID, Hashable], Known[T]] = OrderedDict()
         self._bytes = 0
         self.changes = 0
@@ -34,16 +41,16 @@ class Recent(Generic[T]):
     def get(self, workspace_id: UUID, name: Hashable) -> Known[T] | None:
         key = (workspace_id, name)
         known = self._entries.get(key)
-        if known is None or time.monotonic() - known.read_at >= self._fresh_seconds:
+        if known is None or self._clock() - known.read_at >= self._fresh_seconds:
             return None
         self._entries.move_to_end(key)
         return known
 
     def put(self, workspace_id: UUID, name: Hashable, value: T, *, size: int, since: int) -> None:
-        if since != self.changes:
+        if since != self.changes or size > self._keep_bytes:
             return
         self._drop((workspace_id, name))
-        self._entries[workspace_id, name] = Known(value, size, time.monotonic())
+        self._entries[workspace_id, name] = Known(value, size, self._clock())
         self._bytes += size
         while len(self._entries) > self._keep or self._bytes > self._keep_bytes:
             self._drop(next(iter(self._entries)))
