@@ -18,7 +18,7 @@ from domain.preparing.thoughts import removed
 from engine import ChatRequest, Engine, Message
 from errors import ProviderFailed
 
-__all__ = ["MOST_ATTEMPTS", "Form", "Healing", "form_of"]
+__all__ = ["MOST_ATTEMPTS", "Form", "Healer", "form_of"]
 
 _logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ async def form_of(schema: Mapping[str, Any] | None, field: str = "response_schem
     return Form(await asyncio.to_thread(JsonSchema, schema, field), orjson.dumps(schema).decode())
 
 
-class Healing:
+class Healer:
     def __init__(self, engine: Engine) -> None:
         self._asking = Asking(engine)
 

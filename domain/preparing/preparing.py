@@ -121,9 +121,8 @@ class Preparing:
         skills = await self._skills_of(call)
         tools = await self._tools(call, inquiry, skills)
         whole = _offering(call, instructions.followed_by(said, skills.index if skills else None), tools)
-        if call.gateway.context_maximum_size is not None:
-            # What does not fit is refused now, and not when the answer has begun.
-            rounds.asked(call.gateway, skills, whole, 0)
+        # What does not fit is refused now, and not when the answer has begun.
+        rounds.fitted(call.gateway, whole)
         if call.gateway.model_routing_parameters is None:
             return _prepared(call, whole, call.choice, tools, skills)
         complexity, route = await self._complexity(call, whole)

@@ -12,7 +12,7 @@ from domain.tools.skills import SkillSet
 from engine.chat import ChatRequest, Message, Role
 from errors import Invalid
 
-__all__ = ["asked", "check", "reading"]
+__all__ = ["asked", "check", "fitted", "reading"]
 
 _HANDLERS = (None, "", "native", react.HANDLER)
 
@@ -27,11 +27,7 @@ def asked(gateway: Parameters, skills: SkillSet | None, request: ChatRequest, as
     """The request as it is sent, of the request as the conversation goes on."""
     if skills is not None:
         request = skills.before_round(request, asked_before)
-    request = tool_context.shortened(request, gateway.tool_context_count)
-    if gateway.context_maximum_size is not None:
-        most = gateway.context_maximum_size * CHARACTERS_PER_TOKEN
-        kept = overflow.fit(request.messages, most, gateway.context_overflow_action)
-        request = replace(request, messages=kept)
+    request = fitted(gateway, request)
     if _is_acting(gateway):
         request = react.encoded(request, with_stop=not gateway.has(Flag.NO_STOP_PARAMETER))
     messages = history.as_taken(request.messages, gateway)
@@ -39,6 +35,15 @@ def asked(gateway: Parameters, skills: SkillSet | None, request: ChatRequest, as
     if asked_before == 0 and (begun := _prefill(gateway)) and messages[-1].role is not Role.ASSISTANT:
         messages = (*messages, Message.assistant(begun))
     return replace(request, messages=messages)
+
+
+def fitted(gateway: Parameters, request: ChatRequest) -> ChatRequest:
+    """As much of what was said as the gateway lets through."""
+    request = tool_context.shortened(request, gateway.tool_context_count)
+    if gateway.context_maximum_size is None:
+        return request
+    most = gateway.context_maximum_size * CHARACTERS_PER_TOKEN
+    return replace(request, messages=overflow.fit(request.messages, most, gateway.context_overflow_action))
 
 
 def reading(gateway: Parameters, request: ChatRequest) -> Callable[[int], Reading] | None:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.healing import Form, Healing, _read, form_of
+from domain.healing import Form, Healer, _read, form_of
 from domain.preparing import Bill, Choice
 from engine import Engine, Message, Tool
 from engine.events import End, EndReason, Text, Usage
@@ -25,7 +25,7 @@ async def healed(
     text: str, *answers: str, attempts: int = 3, form: Form | None = None
 ) -> tuple[str, ScriptedProvider, Bill]:
     provider, bill = ScriptedProvider(*map(saying, answers or ("",))), Bill()
-    healing = Healing(Engine({"scripted": provider}))
+    healing = Healer(Engine({"scripted": provider}))
     form = form or await form_of(PERSON)
     return await healing.heal(text, form, CHOICE, ASKED, bill, max_attempts=attempts), provider, bill
 
@@ -75,7 +75,7 @@ async def test_it_is_not_asked_for_ever() -> None:
     provider, bill = ScriptedProvider(saying("I cannot.")), Bill()
 
     with pytest.raises(ProviderFailed, match="gave no JSON of the form that was asked for, also when asked again"):
-        await Healing(Engine({"scripted": provider})).heal(
+        await Healer(Engine({"scripted": provider})).heal(
             "I will not.", await form_of(PERSON), CHOICE, ASKED, bill, max_attempts=50
         )
 

@@ -59,6 +59,15 @@ def test_what_the_model_does_not_take_is_never_sent(flag: Flag, missing: str) ->
     ]
 
 
+def test_no_summary_of_reasoning_is_asked_for_where_there_is_none() -> None:
+    wanted = request(extra={"reasoning": {"effort": "low", "summary": "auto"}, "reasoning_summary": "auto", "top_k": 1})
+
+    asked = sampled(wanted, at_home(flags=(Flag.DISABLE_REASONING_SUMMARY,)))
+
+    assert asked.extra == {"reasoning": {"effort": "low"}, "top_k": 1}
+    assert sampled(wanted, at_home()).extra == wanted.extra
+
+
 def test_at_an_address_of_ones_own_anything_may_be_said() -> None:
     gateway = elsewhere(additional_settings={"seed": 1, "mirostat": 2, "top_k": 1})
 
