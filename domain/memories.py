@@ -21,6 +21,7 @@ __all__ = [
     "DEFAULT_DAYS",
     "MOST_DAYS",
     "Removed",
+    "check_person",
     "context_for",
     "find",
     "forget",
@@ -107,7 +108,7 @@ async def forget_expired() -> None:
 
 def told_of(caller: Caller, format: MemoryFormat = MemoryFormat.TEXT) -> QuerySet[models.Memory]:
     """What is kept of the person who talks with the agent."""
-    return visible_to(caller.principal).filter(external_user=_person(caller), format=format)
+    return visible_to(caller.principal).filter(external_user=check_person(caller), format=format)
 
 
 async def save(
@@ -118,7 +119,7 @@ async def save(
         raise Conflict(f"There are {_MOST_PER_PERSON:,} memories of this person already: remove some first")
     return await models.Memory.create(
         workspace_id=caller.principal.workspace_id,
-        external_user=_person(caller),
+        external_user=check_person(caller),
         format=format,
         content=content,
         gateway_id=caller.gateway_id,
@@ -157,7 +158,7 @@ async def search(caller: Caller, question: str) -> Sequence[models.Memory]:
             WHERE hits > 0 ORDER BY hits DESC, id DESC LIMIT $4
             """,
             caller.principal.workspace_id,
-            _person(caller),
+            check_person(caller),
             words,
             _FEW,
         )
@@ -185,7 +186,8 @@ async def _own(caller: Caller, memory_id: str, format: MemoryFormat = MemoryForm
     return found
 
 
-def _person(caller: Caller) -> str:
+def check_person(caller: Caller) -> str:
+    """Of whom something is remembered."""
     if not caller.external_user:
         raise Invalid("user", "must say who talks with the agent, or nothing can be remembered of them")
     return clean(caller.external_user)

@@ -6,7 +6,7 @@ from typing import Any  # Schemas and arguments are open JSON.
 
 import orjson
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError, best_match
+from jsonschema.exceptions import UnknownType, best_match
 from jsonschema.protocols import Validator
 from jsonschema.validators import extend, validator_for
 from referencing import Registry
@@ -14,9 +14,13 @@ from referencing.exceptions import Unresolvable
 
 from errors import ToolFailed
 
-__all__ = ["NOTHING", "check", "problem_of_schema"]
+__all__ = ["NOTHING", "check"]
 
 NOTHING: Mapping[str, Any] = {"type": "object", "properties": {}}
+
+# What comes of schemas that are none, or refer to what is not in them. To look at all of a large one beforehand would
+# take seconds; this way only the parts that matter are.
+_NO_SCHEMA = (Unresolvable, UnknownType, RecursionError, TypeError, AttributeError, ValueError, LookupError)
 
 
 def check(tool: str, schema: Mapping[str, Any], arguments: Any) -> None:
@@ -25,20 +29,11 @@ def check(tool: str, schema: Mapping[str, Any], arguments: Any) -> None:
         raise ToolFailed(tool, "takes a JSON object as its arguments")
     try:
         mistake = best_match(_validator(orjson.dumps(schema)).iter_errors(arguments))
-    except (Unresolvable, RecursionError) as exc:
+    except _NO_SCHEMA as exc:
         raise ToolFailed(tool, "has a schema that cannot be followed") from exc
     if mistake is not None:
         where = mistake.json_path.removeprefix("$").lstrip(".") or "the arguments"
         raise ToolFailed(tool, f"was called with wrong arguments: {where}: {mistake.message[:500]}")
-
-
-def problem_of_schema(schema: Mapping[str, Any]) -> str | None:
-    """What is wrong with a schema, for whoever wants to keep it."""
-    try:
-        validator_for(schema, default=Draft202012Validator).check_schema(dict(schema))
-    except (SchemaError, RecursionError) as exc:
-        return str(exc.message if isinstance(exc, SchemaError) else "it is too deep")[:300]
-    return None
 
 
 @lru_cache(maxsize=256)

@@ -1,5 +1,6 @@
 """Calls to addresses that users gave: through the guard, bounded in time and size, and never followed by surprise."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +16,10 @@ __all__ = ["Answer", "CallFailed", "call", "context_of", "moment", "without_ours
 
 # They say how a message is framed, or for whom it is: that is for us to say.
 _OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer"})
+
+
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_MALFORMED = "cannot be called: its address or one of its headers is malformed"
 
 
 class CallFailed(Exception):
@@ -55,6 +60,8 @@ async def call(
     redirects: int = 0,
 ) -> Answer:
     """`headers` are ours and win over the `secret_headers` that somebody set."""
+    if not all(map(_HEADER_NAME.fullmatch, secret_headers or {})):
+        raise CallFailed(_MALFORMED)
     sent = without_ours(secret_headers or {}) | {name.lower(): value for name, value in (headers or {}).items()}
     try:
         async with guard.request(
@@ -74,7 +81,7 @@ async def call(
     except (aiohttp.ClientError, OSError) as exc:
         raise CallFailed("could not be reached") from exc
     except ValueError as exc:  # A header or an address that cannot be written.
-        raise CallFailed("cannot be called: its address or one of its headers is malformed") from exc
+        raise CallFailed(_MALFORMED) from exc
 
 
 async def _read(response: aiohttp.ClientResponse, most_bytes: int) -> bytes:

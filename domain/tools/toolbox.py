@@ -7,9 +7,10 @@ from typing import Any  # Tool arguments are open JSON.
 
 from domain.agents import Tool
 from domain.calling import Caller
-from domain.gateways.parameters import Parameters, RemoteSource
+from domain.gateways.parameters import BuiltinOptions, Parameters, RemoteSource
 from domain.retrieval import Retrieval
 from domain.tools.bash import Shells
+from domain.tools.builtin import Builtins
 from domain.tools.mcp import McpServers
 from domain.tools.nonce import Nonces
 from domain.tools.protocol import ProtocolFunctions
@@ -37,13 +38,22 @@ class _Lot:
 
 
 class Toolbox:
-    def __init__(self, guard: Guard, nonces: Nonces, retrieval: Retrieval, *, shells: Shells | None = None) -> None:
+    def __init__(
+        self,
+        guard: Guard,
+        nonces: Nonces,
+        retrieval: Retrieval,
+        *,
+        shells: Shells | None = None,
+        builtins: Builtins | None = None,
+    ) -> None:
         self._guard, self._nonces = guard, nonces
         self.remote = RemoteTexts(guard, nonces)
         self.retrieval = retrieval
         self._functions = ProtocolFunctions(guard, nonces, retrieval)
         self._servers = McpServers(guard, nonces)
         self._shells = shells or Shells()
+        self.builtins = builtins or Builtins(guard)
 
     def worker(self, caller: Caller, parameters: Parameters) -> Worker | None:
         url = parameters.worker_script_source
@@ -60,13 +70,16 @@ class Toolbox:
         silently lacks a tool would look like an answer and be none.
         """
         own = [self._functions.tool(caller, function) for function in parameters.protocol_functions]
+        brought = self._brought(caller, parameters)
         fetched = await together(
             [
                 *(self._listed(caller, url) for url in parameters.protocol_function_sources),
                 *(self._served(caller, source, closing) for source in parameters.mcp_sources),
             ]
         )
-        tools = _joined([_Lot("the gateway itself", others), _Lot("the protocol functions", own), *fetched])
+        tools = _joined(
+            [_Lot("the gateway itself", [*others, *brought]), _Lot("the protocol functions", own), *fetched]
+        )
         worker = self.worker(caller, parameters)
         watched = worker.watched if worker else lambda tool: tool
         tools = [watched(tool) for tool in tools]
@@ -74,6 +87,12 @@ class Toolbox:
             shell, *tools = self._shells.equipped(caller, parameters.bash_options, tools, closing)
             tools = [watched(shell), *tools]
         return [explained(tool) for tool in tools] if parameters.tool_invocation_explanations else tools
+
+    def _brought(self, caller: Caller, parameters: Parameters) -> list[Tool]:
+        """Those that this server has for every gateway that wants them."""
+        functions = parameters.sentinel_options.enabled_functions if parameters.sentinel_options else ()
+        options = parameters.builtin_functions_options or BuiltinOptions()
+        return [tool for each in dict.fromkeys(functions) for tool in self.builtins.tools(caller, each, options)]
 
     async def _listed(self, caller: Caller, url: str) -> _Lot:
         return _Lot("a source of protocol functions", await self._functions.listed(caller, url))

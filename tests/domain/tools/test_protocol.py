@@ -110,6 +110,9 @@ async def test_checks_arguments_before_calling(
         {"$ref": "http://127.0.0.1:9/schema"},
         {"$ref": "#"},
         {"$ref": "#/nowhere"},
+        {"type": 5},
+        {"properties": 5},
+        {"type": "number of cities"},
         {"type": "object", "properties": {"city": {"$ref": "file:///etc/passwd"}}},
     ],
 )
