@@ -38,7 +38,7 @@ BUILD = "build"
 REBUILD = "rebuild"
 
 # Small enough that a worker that dies loses little, and large enough that the queue is not what takes the time.
-_DOCUMENTS_PER_JOB = 256
+_DOCUMENTS_PER_JOB = 500
 _CHARACTERS_PER_JOB = 400_000
 
 

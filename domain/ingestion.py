@@ -17,7 +17,7 @@ from domain.embedders import Embedders
 from domain.identity import Principal
 from domain.importing import Folder
 from domain.indexing import BUILD, CHANNEL, INGEST, REBUILD, REEMBED, SWEEP, announce
-from domain.jobs import Jobs, enqueue
+from domain.jobs import Jobs, enqueue, is_waiting
 from domain.notifications import Listener
 from domain.storing import NewDocument, store
 from errors import PlatformError, ProviderRateLimited, ProviderUnavailable, Unavailable
@@ -35,6 +35,7 @@ _PAUSE_SECONDS, _LOOK_SECONDS = 0.25, 5.0
 _FILES_AT_ONCE = 500
 _FORGET_SECONDS = 60
 _FORGETTING_SECONDS = 3600
+_COUNT_SECONDS = 5
 
 # Trying again may help.
 _PASSING = (ProviderRateLimited, ProviderUnavailable, Unavailable, OSError)
@@ -84,6 +85,7 @@ class Ingestion:
             takeover_seconds=self.options.takeover_seconds,
         )
         self._works = works
+        self._count_again = 0.0
         self._forgetting: asyncio.Task[None] | None = None
 
     def open(self) -> None:
@@ -185,9 +187,20 @@ class Ingestion:
                 await self._ingest(batch, is_last_try=is_last_try)
             finally:
                 await self._announce(batch.collection_id)
-            if await vector_index.is_due(batch.embedder_id):
-                async with connection() as bare:
-                    await enqueue(bare, BUILD, [batch.embedder_id.bytes])
+            await self._build_if_due(batch.embedder_id)
+
+    async def _build_if_due(self, embedder_id: UUID) -> None:
+        async with connection() as bare:
+            is_more_to_come = await is_waiting(bare, INGEST)
+        now = time.monotonic()
+        # Counting many vectors takes a while, and an import has many jobs.
+        if is_more_to_come and now < self._count_again:
+            return
+        self._count_again = now + _COUNT_SECONDS
+        fewest = vector_index.URGENT if is_more_to_come else vector_index.SMALLEST
+        if await vector_index.is_due(embedder_id, fewest):
+            async with connection() as bare:
+                await enqueue(bare, BUILD, [embedder_id.bytes])
 
     async def _ingest(self, batch: Batch, *, is_last_try: bool) -> None:
         try:
@@ -222,6 +235,7 @@ class Ingestion:
         while not await reembed.change_over(collection_id, embedder_id):
             while await reembed.embed_missing(collection_id, row, self._embedders.named(row.name)):
                 await self._announce(collection_id)
+        await self._build_if_due(embedder_id)
         async with connection() as bare:
             # Whoever asked a moment ago still looks into the old index.
             await enqueue(bare, SWEEP, [collection_id.bytes], after_seconds=_FORGET_SECONDS)

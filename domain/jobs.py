@@ -17,7 +17,7 @@ from pgqueuer.domain.types import Channel
 
 from models import database
 
-__all__ = ["Jobs", "Work", "enqueue"]
+__all__ = ["Jobs", "Work", "enqueue", "is_waiting"]
 
 _logger = logging.getLogger(__name__)
 
@@ -57,6 +57,14 @@ async def enqueue(bare: asyncpg.Connection, name: str, payloads: Sequence[bytes]
         many = len(payloads)
         after = [timedelta(seconds=after_seconds)] * many
         await _queries(bare).enqueue([name] * many, list(payloads), [0] * many, list(after))
+
+
+async def is_waiting(bare: asyncpg.Connection, name: str) -> bool:
+    """Whether there are jobs of this name that nobody has begun with."""
+    found: bool = await bare.fetchval(
+        f"SELECT EXISTS (SELECT FROM {_SETTINGS.queue_table} WHERE entrypoint = $1 AND status = 'queued')", name
+    )
+    return found
 
 
 def _queries(bare: asyncpg.Connection) -> Queries:

@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any  # Metadata is open JSON.
@@ -115,8 +116,10 @@ async def store(
         outcomes = {key: _outcome(each, contents[each.digest], there.get(key)) for key, each in latest.items()}
         new = [(key, latest[key]) for key, stored in outcomes.items() if stored.outcome is Outcome.CREATED]
         changed = [(key, latest[key]) for key, stored in outcomes.items() if stored.outcome is Outcome.MODIFIED]
-        await _insert(bare, collection, new, contents)
-        await _update(bare, changed, contents, outcomes)
+        if new:
+            await _insert(bare, collection, new, contents)
+        if changed:
+            await _update(bare, changed, contents, outcomes)
         queued = [(outcomes[key].document_id, _weight(each)) for key, each in latest.items() if outcomes[key].is_queued]
         await enqueue_documents(bare, queued)
         if any(outcomes[key].is_queued for key, _ in changed):
@@ -215,43 +218,52 @@ def _outcome(document: _Prepared, content_id: UUID, there: asyncpg.Record | None
 
 # ---------------------------------------------------------------- many rows
 
+_CONTENT_COLUMNS = (
+    "id", "workspace_id", "collection_id", "digest", "name", "media_type", "title", "source", "text", "characters",
+    "words", "created_at",
+)  # fmt: skip
+_DOCUMENT_COLUMNS = (
+    "id", "workspace_id", "collection_id", "content_id", "key", "name", "reference", "category", "description", "tags",
+    "metadata", "state", "created_at", "updated_at",
+)  # fmt: skip
+
 
 async def _store_contents(
     bare: asyncpg.Connection, collection: models.Collection, documents: Iterable[_Prepared]
 ) -> dict[str, UUID]:
     """Ids by digest; what says what is there already adds nothing."""
     distinct = {document.digest: document for document in documents}
-    there = await bare.fetch(
+    known = await bare.fetch(
         "SELECT digest, id FROM contents WHERE collection_id = $1 AND digest = ANY($2::text[])",
         collection.id,
         list(distinct),
     )
-    ids = {row["digest"]: row["id"] for row in there}
+    ids = {row["digest"]: row["id"] for row in known}
     new = [document for digest, document in distinct.items() if digest not in ids]
     ids |= {document.digest: models.new_id(models.Kind.CONTENT) for document in new}
-    await bare.execute(
-        """
-        INSERT INTO contents (id, workspace_id, collection_id, digest, name, media_type, title, source, text,
-                              characters, words, created_at)
-        SELECT id, $1, $2, digest, name, media_type, title, source, text, characters, words, now()
-        FROM unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bytea[], $9::text[], $10::int[],
-                    $11::int[])
-             AS new (id, digest, name, media_type, title, source, text, characters, words)
-        """,
-        collection.workspace_id,
-        collection.id,
-        [ids[document.digest] for document in new],
-        *_columns(new, "digest", "name", "media_type", "title", "source", "text", "characters", "words"),
-    )
+    here, now = (collection.workspace_id, collection.id), datetime.now(UTC)
+    rows = [
+        (ids[each.digest], *here, each.digest, each.name, each.media_type, each.title, each.source, each.text,
+         each.characters, each.words, now)
+        for each in new
+    ]  # fmt: skip
+    if rows:
+        await bare.copy_records_to_table("contents", columns=_CONTENT_COLUMNS, records=rows)
     return ids
 
 
 async def _existing(
     bare: asyncpg.Connection, collection: models.Collection, keys: list[str]
 ) -> dict[str, asyncpg.Record]:
+    """Looked up key by key: whatever the planner believes of a table that is just being filled, it reads no other."""
     rows = await bare.fetch(
-        "SELECT key, id, content_id, state, reference, category, description, tags, metadata"
-        " FROM knowledge_documents WHERE collection_id = $1 AND key = ANY($2::text[]) AND deleted_at IS NULL",
+        """
+        SELECT d.* FROM unnest($2::text[]) AS wanted (key) CROSS JOIN LATERAL (
+            SELECT key, id, content_id, state, reference, category, description, tags, metadata
+            FROM knowledge_documents d
+            WHERE d.collection_id = $1 AND d.key = wanted.key AND d.deleted_at IS NULL LIMIT 1
+        ) AS d
+        """,
         collection.id,
         keys,
     )
@@ -264,24 +276,14 @@ async def _insert(
     new: Sequence[tuple[str, _Prepared]],
     contents: dict[str, UUID],
 ) -> None:
-    documents = [document for _, document in new]
-    await bare.execute(
-        """
-        INSERT INTO knowledge_documents (id, workspace_id, collection_id, content_id, key, name, reference, category,
-                                         description, tags, metadata, state, created_at, updated_at)
-        SELECT id, $1, $2, content_id, key, name, reference, category, description, tags::jsonb, metadata::jsonb,
-               'QUEUED', now(), now()
-        FROM unnest($3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
-                    $11::text[])
-             AS new (id, content_id, key, name, reference, category, description, tags, metadata)
-        """,
-        collection.workspace_id,
-        collection.id,
-        [document.id for document in documents],
-        [contents[document.digest] for document in documents],
-        [None if collection.kind is CollectionKind.LIBRARY else key for key, _ in new],
-        *_columns(documents, "name", "reference", "category", "description", "tags", "metadata"),
-    )
+    is_keyed = collection.kind is not CollectionKind.LIBRARY
+    here, now = (collection.workspace_id, collection.id), datetime.now(UTC)
+    rows = [
+        (each.id, *here, contents[each.digest], key if is_keyed else None, each.name, each.reference, each.category,
+         each.description, each.tags, each.metadata, "QUEUED", now, now)
+        for key, each in new
+    ]  # fmt: skip
+    await bare.copy_records_to_table("knowledge_documents", columns=_DOCUMENT_COLUMNS, records=rows)
 
 
 async def _update(

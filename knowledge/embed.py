@@ -1,15 +1,12 @@
-"""Vectors for what was split, and the key under which a vector can be kept."""
+"""Vectors for what was split, and for questions."""
 
-import hashlib
 from collections.abc import Sequence
 
-import numpy as np
 import orjson
-from numpy.typing import NDArray
 
 from engine.embeddings import Embedder, Purpose, Vectors
 
-__all__ = ["are_blank", "content_key", "embed_passages", "embed_question", "to_sql"]
+__all__ = ["embed_passages", "embed_question", "to_sql"]
 
 
 async def embed_passages(embedder: Embedder, texts: Sequence[str]) -> Vectors:
@@ -26,19 +23,9 @@ async def embed_question(embedder: Embedder, *texts: str) -> Vectors:
     return await embedder.embed(texts, Purpose.QUERY)
 
 
-def content_key(text: str) -> bytes:
-    """The same text has the same key, everywhere: 32 bytes."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
-
-
 def to_sql(vectors: Vectors) -> list[str]:
     """Each row in the words of pgvector, to be cast with `::vector`.
 
     orjson writes a row in a tenth of the time Python needs, and costs no codec on each connection.
     """
     return [orjson.dumps(row, option=orjson.OPT_SERIALIZE_NUMPY).decode() for row in vectors]
-
-
-def are_blank(vectors: Vectors) -> NDArray[np.bool_]:
-    """Which rows say nothing: a text without a known token has no direction, and no distance from anything."""
-    return np.asarray(~vectors.any(axis=1))

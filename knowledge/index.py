@@ -16,7 +16,7 @@ import models
 from engine.embeddings import Embedder
 from errors import Conflict
 from knowledge import read, rows, split
-from knowledge.rows import Piece, Target, digest_of
+from knowledge.rows import Embedded, Piece, Target, digest_of
 from models.database import connection, transaction
 
 __all__ = ["Batch", "Source", "claim", "claim_indexed", "fail", "index"]
@@ -76,7 +76,9 @@ async def claim(document_ids: Sequence[UUID]) -> list[Batch]:
     return await _batches(
         """
         UPDATE knowledge_documents SET state = 'INDEXING'
-        WHERE id = ANY($1::uuid[]) AND state IN ('QUEUED', 'INDEXING') AND deleted_at IS NULL
+        WHERE id = ANY($1::uuid[]) AND state IN ('QUEUED', 'INDEXING')
+          -- Spelled so that no index with this condition looks as if it helped: by their ids they are found at once.
+          AND coalesce(deleted_at, 'infinity') = 'infinity'
         RETURNING id, content_id
         """,
         document_ids,
@@ -148,16 +150,27 @@ async def index(batch: Batch, embedder: Embedder, *, anew: bool = False) -> None
             await fail(dataclasses.replace(batch, sources=(cut.source,)), cut.failure)
     made = [cut for cut in cuts if cut.failure is None]
     pieces = [piece for cut in made for piece in cut.pieces]
-    cut_before = [source for source in batch.sources if source not in to_cut]
+    cut_before = [] if anew else [source for source in batch.sources if source.is_cut]
     if anew:
-        await rows.replace(batch.target, [cut.source.id for cut in made], pieces, embedder)
+        embedded = await rows.embedded_anew(pieces, embedder)
     else:
-        kept = await rows.kept(batch.target, [cut.source.id for cut in made])
-        pieces = [piece for piece in pieces if (piece.content_id, piece.position) not in kept]
         pieces += await rows.without_vectors(batch.target, [source.id for source in cut_before])
-        for start in range(0, len(pieces), _CHUNKS_AT_ONCE):
-            await rows.add(batch.target, pieces[start : start + _CHUNKS_AT_ONCE], embedder)
-    await _finish(batch, made, cut_before)
+        embedded = await _all_but_the_last(batch, pieces, embedder)
+    async with transaction(), connection() as bare:
+        if anew:
+            await rows.forget(bare, [cut.source.id for cut in made])
+        await rows.add(bare, batch.target, embedded)
+        await _finish(bare, batch, made, cut_before)
+
+
+async def _all_but_the_last(batch: Batch, pieces: Sequence[Piece], embedder: Embedder) -> Embedded:
+    """Written some at a time, when there are very many; the last are written together with the end."""
+    while len(pieces) > _CHUNKS_AT_ONCE:
+        some, pieces = pieces[:_CHUNKS_AT_ONCE], pieces[_CHUNKS_AT_ONCE:]
+        embedded = await rows.embedded(batch.target, some, embedder)
+        async with transaction(), connection() as bare:
+            await rows.add(bare, batch.target, embedded)
+    return await rows.embedded(batch.target, pieces, embedder)
 
 
 async def fail(batch: Batch, reason: str) -> None:
@@ -205,16 +218,15 @@ def _cut(source: Source, sizes: split.SplitSizes) -> _Cut:
     return _Cut(source, text, tuple(pieces), counts)
 
 
-async def _finish(batch: Batch, made: Sequence[_Cut], cut_before: Sequence[Source]) -> None:
+async def _finish(bare: asyncpg.Connection, batch: Batch, made: Sequence[_Cut], cut_before: Sequence[Source]) -> None:
     """From here on they are found. Not when the collection has changed to another embedder meanwhile."""
-    from_files = [cut for cut in made if cut.counts]
-    documents = [id for source in [*(cut.source for cut in made), *cut_before] for id in source.documents]
-    async with transaction(), connection() as bare:
-        embedder_id = await bare.fetchval(
-            "SELECT embedder_id FROM collections WHERE id = $1 FOR SHARE", batch.collection_id
-        )
-        if embedder_id != batch.embedder_id:
-            raise Conflict("The collection has changed to another embedder")
+    # The lock keeps out who changes the embedder, and nobody else.
+    embedder_id = await bare.fetchval(
+        "SELECT embedder_id FROM collections WHERE id = $1 FOR KEY SHARE", batch.collection_id
+    )
+    if embedder_id != batch.embedder_id:
+        raise Conflict("The collection has changed to another embedder")
+    if from_files := [cut for cut in made if cut.counts]:
         await bare.execute(
             """
             UPDATE contents n SET text = new.text, source = NULL, characters = new.characters, words = new.words
@@ -226,15 +238,15 @@ async def _finish(batch: Batch, made: Sequence[_Cut], cut_before: Sequence[Sourc
             [cut.counts.characters for cut in from_files if cut.counts],
             [cut.counts.words for cut in from_files if cut.counts],
         )
-        await bare.execute(
-            "UPDATE contents n SET chunk_count = new.chunks FROM unnest($1::uuid[], $2::int[]) AS new (id, chunks)"
-            " WHERE n.id = new.id",
-            [cut.source.id for cut in made],
-            [len(cut.pieces) for cut in made],
-        )
-        await bare.execute(
-            "UPDATE knowledge_documents SET state = 'INDEXED', indexed_at = now(), failure = NULL"
-            " WHERE id = ANY($1::uuid[]) AND state = 'INDEXING' AND content_id = ANY($2::uuid[])",
-            documents,
-            [source.id for source in batch.sources],
-        )
+    await bare.execute(
+        "UPDATE contents n SET chunk_count = new.chunks FROM unnest($1::uuid[], $2::int[]) AS new (id, chunks)"
+        " WHERE n.id = new.id",
+        [cut.source.id for cut in made],
+        [len(cut.pieces) for cut in made],
+    )
+    await bare.execute(
+        "UPDATE knowledge_documents SET state = 'INDEXED', indexed_at = now(), failure = NULL"
+        " WHERE id = ANY($1::uuid[]) AND state = 'INDEXING' AND content_id = ANY($2::uuid[])",
+        [id for source in [*(cut.source for cut in made), *cut_before] for id in source.documents],
+        [source.id for source in batch.sources],
+    )

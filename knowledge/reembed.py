@@ -4,7 +4,7 @@ from uuid import UUID
 
 import models
 from engine.embeddings import Embedder
-from knowledge.rows import COLUMNS_SQL, Piece, Target, add
+from knowledge.rows import COLUMNS_SQL, Piece, Target, add, embedded
 from models.database import connection, transaction
 
 __all__ = ["change_over", "embed_missing"]
@@ -27,7 +27,9 @@ async def embed_missing(collection_id: UUID, row: models.Embedder, embedder: Emb
         )
     if found:
         target = Target(found[0]["workspace_id"], collection_id, row.id)
-        await add(target, [Piece(*list(each.values())[:-1]) for each in found], embedder)
+        pieces = await embedded(target, [Piece(*list(each.values())[:-1]) for each in found], embedder)
+        async with transaction(), connection() as bare:
+            await add(bare, target, pieces)
     return len(found)
 
 
@@ -37,9 +39,7 @@ async def change_over(collection_id: UUID, embedder_id: UUID) -> bool:
     True when there is nothing left to do, also because somebody wants yet another embedder by now.
     """
     async with transaction(), connection() as bare:
-        wanted = await bare.fetchval(
-            "SELECT next_embedder_id FROM collections WHERE id = $1 FOR NO KEY UPDATE", collection_id
-        )
+        wanted = await bare.fetchval("SELECT next_embedder_id FROM collections WHERE id = $1 FOR UPDATE", collection_id)
         if wanted != embedder_id:
             return True
         is_missing = await bare.fetchval(

@@ -11,11 +11,11 @@ import asyncpg
 
 from models import database
 
-__all__ = ["SMALLEST", "build", "exists_sql", "is_due"]
+__all__ = ["SMALLEST", "URGENT", "build", "exists_sql", "is_due"]
 
 SMALLEST = 10_000
 # From here on waiting for the end of an import would make searches wait too long.
-_URGENT = 200_000
+URGENT = 200_000
 
 # A graph that outgrows the memory it is built in takes many times as long. What a vector takes in it, beside its
 # numbers of two bytes, and how much is asked for at most.
@@ -30,18 +30,21 @@ def exists_sql(embedder_id: UUID) -> str:
     return f"EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass('{_name(embedder_id)}') AND indisvalid)"
 
 
-async def is_due(embedder_id: UUID) -> bool:
-    """Whether there are enough vectors for an index that is not there, and no more to come for now."""
+async def is_due(embedder_id: UUID, fewest: int) -> bool:
+    """Whether there are at least so many vectors of it, and no index."""
     async with database.connection() as bare:
         due: bool = await bare.fetchval(
             f"""
-            SELECT NOT {exists_sql(embedder_id)} AND n >= {SMALLEST} AND (n >= {_URGENT} OR NOT EXISTS (
-                SELECT FROM knowledge_documents d JOIN collections k ON k.id = d.collection_id AND k.embedder_id = $1
-                WHERE d.state IN ('QUEUED', 'INDEXING') AND d.deleted_at IS NULL))
-            FROM (SELECT count(*) AS n FROM (
-                SELECT FROM chunk_vectors WHERE embedder_id = $1 LIMIT {_URGENT}) AS v) AS counted
+            SELECT CASE WHEN {exists_sql(embedder_id)} THEN false ELSE $2 = (
+                SELECT count(*) FROM (
+                    SELECT FROM embedders e JOIN collections k ON k.workspace_id = e.workspace_id
+                    JOIN chunk_vectors v ON v.collection_id = k.id AND v.embedder_id = e.id
+                    WHERE e.id = $1 LIMIT $2
+                ) AS few
+            ) END
             """,
             embedder_id,
+            fewest,
         )
     return due
 

@@ -44,6 +44,9 @@ SIZES = SplitSizes()
 
 def text_pieces(text: str, sizes: SplitSizes) -> Iterator[Span]:
     """At paragraphs, else lines, else sentences, else words."""
+    if len(text) <= sizes.size:  # As the splitter would answer, which takes longer to set up than such a text to read.
+        start, end = len(text) - len(text.lstrip()), len(text.rstrip())
+        return iter([Span(start, end)] if start < end else [])
     return _pieces(TextSplitter(sizes.size, sizes.overlap), text)
 
 

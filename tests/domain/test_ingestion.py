@@ -5,6 +5,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any  # Credentials are an open dictionary.
 
+import numpy as np
 import orjson
 import pytest
 
@@ -17,9 +18,11 @@ from domain.ingestion import Ingestion, IngestionOptions
 from domain.retrieval import Retrieval, Search
 from domain.storing import NewDocument
 from engine.embeddings import Purpose, Vectors
+from engine.wordllama import WordLlama
 from errors import NotFound, ProviderFailed, ProviderUnavailable
+from knowledge import index, rows, vector_index
 from models import IndexState
-from models.database import connection
+from models.database import connection, transaction
 from tests.conftest import EMBEDDERS, ShortVectors
 from tests.knowing import fill, until_indexed
 
@@ -77,7 +80,7 @@ async def test_a_job_that_runs_twice_changes_nothing(
     stored = await storing.store(handbook, [NewDocument("a", "Words about something. " * 100)])
     payload = stored[0].document_id.bytes
 
-    await asyncio.gather(*(ingestion.ingest(payload) for _ in range(4)), return_exceptions=True)
+    await asyncio.gather(*(ingestion.ingest(payload) for _ in range(4)))
     await until_indexed(ingestion, principal, handbook)
 
     assert await count("SELECT count(*) FROM chunks") == await count("SELECT sum(chunk_count) FROM contents")
@@ -144,6 +147,62 @@ async def test_a_vendor_that_comes_back_is_asked_again(principal: Principal, han
 
     assert events[-1].counts.indexed == 1
     assert flaky.calls == 2
+
+
+async def test_a_long_document_is_written_some_at_a_time(
+    ingestion: Ingestion, principal: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index, "_CHUNKS_AT_ONCE", 2)
+
+    await fill(ingestion, principal, NewDocument("a", "".join(f"Sentence {n} of many. " for n in range(1_000))))
+
+    positions = [chunk.position for chunk in await models.Chunk.all().order_by("position")]
+    assert len(positions) > 4
+    assert positions == list(range(len(positions)))
+    assert await count("SELECT count(*) FROM chunk_vectors") == await count("SELECT sum(chunk_count) FROM contents")
+
+
+async def test_vectors_are_kept_as_they_were_made(principal: Principal, handbook: models.Collection) -> None:
+    await use_short_vectors(principal, handbook)
+    ingestion = Ingestion(EMBEDDERS)
+    ingestion.open()
+    await storing.store(handbook, [NewDocument("a", "Words."), NewDocument("b", "Other words.")])
+    await until_indexed(ingestion, principal, handbook)
+    await ingestion.close()
+
+    async with connection() as bare:
+        rows = await bare.fetch(
+            "SELECT c.text, v.embedding::real[] AS vector FROM chunk_vectors v JOIN chunks c ON c.id = v.chunk_id"
+        )
+    made = await ShortVectors().embed([row["text"] for row in rows])
+    assert len(rows) == 2
+    assert np.array([row["vector"] for row in rows], np.float32).tolist() == made.tolist()
+
+
+async def test_what_is_deleted_while_it_is_embedded_is_not_written(
+    ingestion: Ingestion, principal: Principal, handbook: models.Collection
+) -> None:
+    await storing.store(handbook, [NewDocument("a", "Words.")])
+    content = await models.Content.get(collection_id=handbook.id)
+    target = rows.Target(principal.workspace_id, handbook.id, handbook.embedder_id)
+    piece = rows.Piece(models.new_id(models.Kind.CHUNK), content.id, 0, "", "Words.", "digest", 1, 1)
+    found = await rows.embedded(target, [piece], WordLlama())
+    await content.delete()
+
+    async with transaction(), connection() as bare:
+        await rows.add(bare, target, found)
+
+    assert await count("SELECT count(*) FROM chunks") == 0
+
+
+async def test_an_index_is_due_once(ingestion: Ingestion, principal: Principal) -> None:
+    collection = await fill(ingestion, principal, NewDocument("a", "One."), NewDocument("b", "Two."))
+    embedder = await models.Embedder.get(id=collection.embedder_id)
+
+    assert not await vector_index.is_due(embedder.id, 3)
+    assert await vector_index.is_due(embedder.id, 2)
+    await vector_index.build(embedder.id, embedder.dimension)
+    assert not await vector_index.is_due(embedder.id, 2)
 
 
 async def test_what_is_deleted_leaves_nothing_behind(ingestion: Ingestion, principal: Principal) -> None:

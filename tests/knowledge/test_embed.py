@@ -39,11 +39,6 @@ async def test_a_question_is_told_apart_from_its_answers() -> None:
     assert embedder.asked == [(["which bird?", "what bird?"], Purpose.QUERY)]
 
 
-def test_the_same_content_has_the_same_key() -> None:
-    assert embed.content_key("duck") == embed.content_key("duck")
-    assert len({embed.content_key("duck"), embed.content_key("duck "), embed.content_key("\ud800")}) == 3
-
-
 def test_rows_in_the_words_of_postgres() -> None:
     rows = embed.to_sql(np.array([[0.5, -1.0], [1e-9, 0]], np.float32))
 
@@ -56,7 +51,3 @@ async def test_vectors_come_back_from_postgres_as_they_went(database: object) ->
         rows = await bare.fetch("SELECT v::vector::real[] AS v FROM unnest($1::text[]) v", embed.to_sql(vectors))
 
     assert np.array([row["v"] for row in rows], np.float32) == pytest.approx(vectors, rel=1e-6)
-
-
-def test_knows_rows_that_say_nothing() -> None:
-    assert embed.are_blank(np.array([[0, 0], [0, 1]], np.float32)).tolist() == [True, False]

@@ -1,7 +1,5 @@
 """Where texts are cut."""
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +9,6 @@ from knowledge import read, split
 from knowledge.split import Chunk, SplitSizes
 from tests.knowledge import files
 
-ROOT = Path(__file__).parent.parent.parent
 GUIDE = """# Birds
 
 Intro to birds.
@@ -95,16 +92,23 @@ def test_a_passage_names_what_it_stands_under_once() -> None:
     assert any(passage.startswith("Birds > Ducks\n\n### Mallards") for passage in passages)
 
 
-def test_code_is_cut_where_definitions_begin() -> None:
-    source = (ROOT / "engine" / "attempts.py").read_text()
+def water(name: str) -> str:
+    methods = "\n".join(
+        f"    def weight_{n}(self) -> int:\n        total = 0\n        for duck in self.ducks:\n"
+        f"            total += duck.weight * {n}\n        return total\n"
+        for n in range(9)
+    )
+    return f"@dataclass(frozen=True)\nclass {name}:\n    ducks: list[Duck]\n\n{methods}"
 
-    found = cut(source, "attempts.py", SplitSizes(1_000, 200))
+
+def test_code_is_cut_where_definitions_begin() -> None:
+    source = "from dataclasses import dataclass\n\n\n" + "\n\n".join(map(water, ("Pond", "Lake", "River")))
+
+    found = cut(source, "waters.py", SplitSizes(1_000, 200))
 
     assert all(len(chunk.text) <= 1_000 for chunk in found)
-    assert any(
-        chunk.text.startswith("@dataclass(frozen=True, slots=True, kw_only=True)\nclass Patience") for chunk in found
-    )
-    assert any(chunk.headings[:1] == ("class Watchdog",) for chunk in found)
+    assert any(chunk.text.startswith("@dataclass(frozen=True)\nclass Lake") for chunk in found)
+    assert any(chunk.headings[:1] == ("class Lake",) for chunk in found)
     assert min(len(chunk.text) for chunk in found) > 200
 
 
