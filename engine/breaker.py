@@ -16,10 +16,11 @@ class Circuit(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tolerance:
-    failures_in_a_row: int = 5
-    rest_seconds: float = 10
+    # A call that nobody else can answer fails up to three times.
+    failures_in_a_row: int = 10
+    rest_seconds: float = 5
     # Each try that fails doubles the rest, up to this.
-    longest_rest_seconds: float = 120
+    longest_rest_seconds: float = 60
     # What those are told who come while the one call is under way.
     verdict_seconds: float = 1
 

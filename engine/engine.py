@@ -62,6 +62,8 @@ class Engine:
         fail just now, and never after anything was heard: then the failure is told. Close the generator to hang up:
         the vendor's connection closes at once.
         """
+        if not targets:
+            raise NotConfigured("No model is set up to answer this")
         # An unknown name is told here, not at the first packet.
         candidates = [self._candidate(target) for target in in_order(targets, self._attempts.uniform)]
         return self._attempts.answer(candidates, request, stream=stream)

@@ -39,7 +39,10 @@ class Slots:
         return self._free.locked()
 
     async def take(self, provider: str, seconds: float) -> None:
-        if self._waiting >= self._most_waiting and self.is_full:
+        if not self.is_full:
+            await self._free.acquire()
+            return
+        if self._waiting >= self._most_waiting:
             raise Crowded(provider, "is asked as often at once as it may be, and enough others wait")
         self._waiting += 1
         try:

@@ -26,4 +26,6 @@ def connect(
         http=http,
         model=lambda model: AnthropicModel(model, provider=provider),
         listing=http.build_request("GET", f"{base_url}/v1/models?limit=1000", headers=headers),
+        guard=guard,
+        reads_image_addresses=True,
     )

@@ -22,4 +22,5 @@ def connect(
         http=http,
         model=lambda model: GoogleModel(model, provider=provider),
         listing=http.build_request("GET", f"{base_url}/v1beta/models?pageSize=1000", headers={"x-goog-api-key": key}),
+        guard=guard,
     )

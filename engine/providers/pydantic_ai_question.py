@@ -61,15 +61,13 @@ def _content(part: Part) -> messages.UserContent:
         case Image():
             return _binary(part.url) or messages.ImageUrl(part.url)
         case Video():
-            return _binary(part.url) or messages.VideoUrl(part.url)
+            if (video := _binary(part.url)) is None:
+                raise Invalid("messages", "hold a video that is neither at a web address nor a data URL")
+            return video
         case Audio():
-            if part.data.startswith(("http://", "https://")):
-                return messages.AudioUrl(part.data)
             media_type = "audio/mpeg" if part.format == "mp3" else f"audio/{part.format}"
             return _binary(part.data) or messages.BinaryContent(_decoded(part.data), media_type=media_type)
         case FilePart():
-            if part.data.startswith(("http://", "https://")):
-                return messages.DocumentUrl(part.data)
             return _binary(part.data) or messages.BinaryContent(_decoded(part.data), media_type="application/pdf")
 
 

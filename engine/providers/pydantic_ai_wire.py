@@ -16,6 +16,7 @@ from engine.chat import ChatRequest
 from engine.events import End, EndReason, Event, Reasoning, Text, ToolCall, Usage
 from engine.failures import failure, retry_after, scrubbed
 from engine.guard import Guard
+from engine.providers.media import with_contents
 from engine.providers.pydantic_ai_question import history_of, parameters_of, settings_of
 from errors import ContextTooLong, Invalid, ProviderFailed, ProviderUnavailable
 
@@ -96,14 +97,19 @@ class PydanticAIWire:
         http: httpx2.AsyncClient,
         model: Callable[[str], Model],
         listing: httpx2.Request,
+        guard: Guard | None = None,
+        reads_image_addresses: bool = False,
     ) -> None:
         self.name = name
         self._key, self._http, self._model, self._listing = key, http, model, listing
+        # The operator's own vendor needs no guard; what its users show it does.
+        self._guard, self._reads_image_addresses = guard or Guard(), reads_image_addresses
 
     async def chat(self, request: ChatRequest, *, stream: bool) -> AsyncGenerator[Event | None, None]:
         with self._failures():
             model = self._model(request.model)
-            asked = history_of(request.messages), settings_of(request), parameters_of(request, model)
+            said = await with_contents(request.messages, self._guard, images=not self._reads_image_addresses)
+            asked = history_of(said), settings_of(request), parameters_of(request, model)
             if not stream:
                 history, settings, parameters = asked
                 whole = await direct.model_request(

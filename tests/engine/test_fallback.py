@@ -79,7 +79,7 @@ async def make(
         made.append(
             Engine(
                 patience=Patience(**patience),  # type: ignore[arg-type]  # one of them is an int
-                tolerance=Tolerance(failures_in_a_row=3),
+                tolerance=Tolerance(failures_in_a_row=3, rest_seconds=10),
                 listener=listener,
                 uniform=lambda low, high: high,
                 sleep=time.sleep,
@@ -267,6 +267,8 @@ async def test_leaving_before_the_first_word_closes_it_too(other: Upstream, make
 def test_names_who_is_not_there(make: MakeEngine) -> None:
     with pytest.raises(NotConfigured, match="'third'"):
         make().listen([FIRST, Target("third", "x")], QUESTION, stream=True)
+    with pytest.raises(NotConfigured, match="No model"):
+        make().listen([], QUESTION, stream=True)
 
 
 # ---------------------------------------------------------------- in which order

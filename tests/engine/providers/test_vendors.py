@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib.util
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -11,24 +12,32 @@ import pytest
 
 from engine import (
     AnswerShape,
+    Audio,
     ChatRequest,
     End,
     EndReason,
     Engine,
     Event,
+    FilePart,
     Image,
     Message,
+    Part,
     Patience,
+    Raw,
     Reasoning,
     Text,
     Tool,
     ToolCall,
     Usage,
+    Video,
 )
+from engine.guard import Guard
 from engine.packets import events_of
 from engine.providers.vendors import VendorProvider
+from engine.wire import request_of
 from errors import (
     ContextTooLong,
+    Invalid,
     NotConfigured,
     ProviderFailed,
     ProviderRateLimited,
@@ -465,6 +474,117 @@ async def test_asks_for_the_shape_of_the_answer(upstream: Upstream, vendor: Vend
 
     assert Text('{"city": "Oslo"}') in events
     assert "city" in orjson.dumps((await upstream.arrived()).json).decode()
+
+
+async def test_shows_pictures_sounds_and_documents(upstream: Upstream, vendor: VendorProvider, wire: Wire) -> None:
+    content: list[Part] = [
+        "What is this?",
+        Raw({"type": "text", "text": "And that?", "cache_control": {"type": "ephemeral"}}),
+        Image.of(b"png", "image/png"),
+        FilePart("data:application/pdf;base64,JVBERg==", "a.pdf"),
+    ]
+    if wire.vendor == "google":
+        content += [Audio("UklGRg==", "wav"), Video("data:video/mp4;base64,AAAA")]
+    upstream.will(wire.plain("Hi"))
+
+    await answer(vendor, ChatRequest(model=wire.model, messages=(Message.user(*content),)), stream=False)
+
+    sent = orjson.dumps((await upstream.arrived()).json).decode()
+    assert "What is this?" in sent
+    assert "And that?" in sent
+    assert "application/pdf" in sent
+    assert ("audio/wav" in sent) == (wire.vendor == "google")
+
+
+async def test_fetches_what_it_is_shown_by_address(upstream: Upstream, wire: Wire) -> None:
+    vendor = VendorProvider("acme", wire.vendor, KEY, base_url=upstream.origin, guard=Guard(allow_private=True))
+    upstream.listing = Reply(body=b"JVBERg==", headers={"content-type": "application/pdf"})
+    upstream.will(wire.plain("Hi"))
+    shown = Message.user("What is this?", FilePart(f"{upstream.origin}/v1/models"))
+
+    await answer(vendor, ChatRequest(model=wire.model, messages=(shown,)), stream=False)
+
+    assert b64encode(b"JVBERg==").decode() in orjson.dumps((await upstream.arrived()).json).decode()
+    await vendor.close()
+
+
+@pytest.mark.parametrize(
+    "address", ["http://127.0.0.1:9/a.png", "http://169.254.169.254/latest", "http://0x7f000001/", "http://[::1]/"]
+)
+async def test_fetches_nothing_from_inside(upstream: Upstream, address: str) -> None:
+    """Neither its own vendor, which the operator trusts, nor pydantic-ai gets to ask there."""
+    vendor = VendorProvider("acme", "google", KEY, base_url=upstream.origin)
+
+    with pytest.raises(Invalid, match="no public address"):
+        await answer(
+            vendor, ChatRequest(model="m", messages=(Message.user("What is this?", Image(address)),)), stream=False
+        )
+
+    assert upstream.calls == []
+    await vendor.close()
+
+
+async def test_says_openais_parameters_in_its_own_words(upstream: Upstream, vendor: VendorProvider, wire: Wire) -> None:
+    request = request_of(
+        {
+            "model": wire.model,
+            "messages": [{"role": "user", "content": "Hi"}],
+            "response_format": {"type": "json_object"},
+            "tool_choice": "auto",
+            "top_k": 5,
+            "n": 1,
+            "user": "u-1",
+            "logprobs": False,
+            "stream_options": {"include_usage": True},
+            "parallel_tool_calls": True,
+        }
+    )
+    upstream.will(wire.plain("{}"))
+
+    await answer(vendor, request, stream=False)
+
+    sent = (await upstream.arrived()).json
+    assert not {"user", "n", "logprobs", "stream_options", "response_format", "parallel_tool_calls"} & sent.keys()
+    assert sent["top_k"] == 5 if wire.vendor == "anthropic" else sent["generationConfig"]["topK"] == 5
+    assert "JSON" in orjson.dumps(sent).decode()
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({"n": 2}, "n"),
+        ({"tools": [{"type": "web_search"}]}, "tools"),
+        ({"tool_choice": "any"}, "tool_choice"),
+        ({"response_format": {"type": "grammar"}}, "response_format"),
+        ({"messages": [{"role": "user", "content": [{"type": "hologram"}]}]}, "messages"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:x"}}]}]},
+            "messages",
+        ),
+        (
+            {
+                "messages": [
+                    {
+                        "role": "user",
+                        "content": [{"type": "input_audio", "input_audio": {"data": "%", "format": "mp3"}}],
+                    }
+                ]
+            },
+            "messages",
+        ),
+    ],
+)
+@either_way
+async def test_refuses_what_it_has_no_words_for(
+    upstream: Upstream, vendor: VendorProvider, wire: Wire, asked: Json, field: str, stream: bool
+) -> None:
+    request = request_of({"model": wire.model, "messages": [{"role": "user", "content": "Hi"}], **asked})
+
+    with pytest.raises(Invalid) as caught:
+        await answer(vendor, request, stream=stream)
+
+    assert caught.value.field == field
+    assert upstream.calls == []
 
 
 @pytest.mark.parametrize("extra", ["anthropic", "google"])
