@@ -77,10 +77,15 @@ class Incoming:
             return value
         if not isinstance(value, dict):
             raise Invalid("The body", "must be a JSON object")
+        passed = ""
         for key in path.split("."):
-            if not isinstance(value, dict) or key not in value:
+            if value is None:
                 return MISSING
-            value = value[key]
+            if not isinstance(value, dict):
+                raise Invalid(passed, "must be an object")
+            if key not in value:
+                return MISSING
+            value, passed = value[key], f"{passed}.{key}" if passed else key
         return value
 
 

@@ -134,3 +134,21 @@ def test_refuses_what_is_no_object(given: object) -> None:
 def test_takes_an_object() -> None:
     assert bound(KEEP, json={"metadata": {"a": [1]}}) == {"metadata": {"a": [1]}}
     assert bound(KEEP, json={"metadata": None}) == {"metadata": None}
+
+
+DEEP = """
+  mutation Tag($tags: [String!] @from(body: "options.tags")) @route(method: POST, path: "/api/tags") {
+    tag(tags: $tags) @body
+  }
+"""
+
+
+@pytest.mark.parametrize("given", [{}, {"options": None}, {"options": {}}])
+def test_what_is_within_nothing_is_absent(given: dict[str, Any]) -> None:
+    assert bound(DEEP, json=given) == {}
+
+
+@pytest.mark.parametrize("given", [[None], "text", 7])
+def test_refuses_to_look_into_what_is_no_object(given: object) -> None:
+    with pytest.raises(Invalid, match=r"options must be an object\."):
+        bound(DEEP, json={"options": given})
