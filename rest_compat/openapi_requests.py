@@ -113,13 +113,15 @@ def _value(binding: Binding, source: Source, schemas: Schemas) -> Json:
 
 
 def _insert(schema: Json, path: str, value: Json, *, required: bool) -> Json:
-    """With one more property, in objects within objects when its path says so."""
+    """With one more property, in objects within objects when its path says so; null for one of these gives nothing."""
     *above, last = path.split(".")
     inner = schema
     for key in above:
         if required:
             _require(inner, key)
-        inner = inner["properties"].setdefault(key, {"type": "object", "properties": {}})
+        inner = inner["properties"].setdefault(key, {"type": ["object", "null"], "properties": {}})
+        if required:
+            inner["type"] = "object"
     inner["properties"].setdefault(last, value)
     if required:
         _require(inner, last)
