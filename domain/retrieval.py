@@ -33,12 +33,14 @@ __all__ = [
     "SearchMethod",
     "SearchOrder",
     "check_filter",
+    "forget_logs",
     "logs_visible_to",
 ]
 
 _MOST_TERMS, MOST_RESULTS = 10, 128
 _TERM_CHARACTERS = 10_000
 _LOGGED_CHARACTERS = 4_000
+_FORGOTTEN_AT_ONCE = 2_000
 DEFAULT_TOP = 5
 _SIZE_SECONDS = 30.0
 
@@ -117,6 +119,23 @@ def check_filter(metadata: Any) -> str | None:
 
 def logs_visible_to(principal: Principal) -> QuerySet[models.RetrievalLog]:
     return models.RetrievalLog.filter(workspace_id=principal.workspace_id)
+
+
+async def forget_logs(after_days: float) -> None:
+    """Ids begin with the time they were made at, so old ones are found without a search, some at a time.
+
+    Several processes may be at it at once; each takes what the others have not.
+    """
+    oldest_kept = UUID(int=int((time.time() - after_days * 86_400) * 1000) << 80)
+    done = ""
+    while done != "DELETE 0":
+        async with connection() as bare:
+            done = await bare.execute(
+                "DELETE FROM retrieval_logs WHERE id IN"
+                " (SELECT id FROM retrieval_logs WHERE id < $1 ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)",
+                oldest_kept,
+                _FORGOTTEN_AT_ONCE,
+            )
 
 
 class Retrieval:

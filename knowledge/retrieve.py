@@ -22,8 +22,9 @@ CHUNK_METADATA_SQL = """jsonb_build_object('chunk_index', c.position, 'total_chu
 _MEANING = 0.35
 # How many chunks with words of the question are weighed; words that lead to more only weigh, and lead nowhere.
 _WORD_CANDIDATES = 2_000
-# How many places of the index are looked at for one answer: recall is bought with time here.
-_EF_SEARCH = 100
+# How many places of the index are looked at for one answer. At a million chunks 100 of them miss one of seven that an
+# exact answer has, and 400 one of twenty-six, for two milliseconds more (`bench/retrieval.py`).
+_EF_SEARCH = 400
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,16 @@
+from uuid import UUID
+
 import pytest
 
 import models
 from domain import collections, knowledge_documents
+from domain import retrieval as retrievals
 from domain.identity import Principal
 from domain.ingestion import Ingestion
-from domain.retrieval import Found, Retrieval, Search, SearchMethod, SearchOrder
+from domain.retrieval import Asked, Found, Retrieval, Search, SearchMethod, SearchOrder
 from domain.storing import NewDocument
 from errors import Invalid, NotFound
+from models.database import connection
 from tests.knowing import fill, until_indexed
 
 BREAD = NewDocument("bread", "Bread is baked in a hot oven for forty minutes.", tags=("food",), reference="kitchen")
@@ -188,3 +192,17 @@ async def test_odd_words_break_nothing(ingestion: Ingestion, principal: Principa
 
     for term in ("' | & ! :* \\", "日本語", "a" * 5000, "\0", "🙂", "the of and", 'x\'y "z"'):
         await retrieval.search(principal, Search((term, "bread")))
+
+
+async def test_logs_are_kept_for_a_while(ingestion: Ingestion, principal: Principal, retrieval: Retrieval) -> None:
+    await fill(ingestion, principal, BREAD, SOUP)
+    found = await retrieval.search(principal, Search(("bread",)))
+    await retrieval.record(principal, found, Asked("assistant"))
+    old, new = await models.RetrievalLog.all().order_by("id")
+    hour_ago = UUID(int=old.id.int - (3_600_000 << 80))
+    async with connection() as bare:
+        await bare.execute("UPDATE retrieval_logs SET id = $1 WHERE id = $2", hour_ago, old.id)
+
+    await retrievals.forget_logs(1 / 48)
+
+    assert [row.id for row in await models.RetrievalLog.all()] == [new.id]
