@@ -25,6 +25,7 @@ from domain.embedders import Embedders
 from domain.gateways import rows as gateway_rows
 from domain.gateways.rows import Gateways
 from domain.gateways.vetting import Requirements
+from domain.healing import Healer
 from domain.holds import CHANGED as BUDGETS_CHANGED
 from domain.holds import Holds
 from domain.ingestion import Ingestion, IngestionOptions
@@ -119,6 +120,7 @@ class Runtime:
                 self.admission,
                 self.ledger,
                 self.accounts,
+                Healer(self.engine),
             ),
             is_enabled=settings.ai_enabled,
         )

@@ -25,6 +25,7 @@ from domain.completions.completions import Completions
 from domain.completions.names import Names
 from domain.embedders import Embedders
 from domain.gateways.rows import CHANGED, Gateways
+from domain.healing import Healer
 from domain.holds import CHANGED as BUDGETS_CHANGED
 from domain.holds import Holds
 from domain.identity import SCOPES, Principal, PrincipalKind
@@ -37,6 +38,8 @@ from domain.rates import Rates
 from domain.retrieval import Retrieval
 from domain.secrets import Secrets
 from domain.skills import Skills
+from domain.tools.nonce import Nonces
+from domain.tools.toolbox import Toolbox
 from domain.turns import Housekeeping, Options, TurnLog, Turns
 from domain.turns.housekeeping import Remembers
 from engine import Engine
@@ -163,16 +166,17 @@ def process(workspace: models.Workspace) -> MakeTalk:
         owner = uuid4()
         holds, rates = Holds(owner), Rates(owner)
         ledger, accounts = Ledger(holds, rates), Accounts(secrets)
-        completions = Completions(
-            Means(
-                engine,
-                Names(providers, gateways),
-                Preparing(engine, retrieval),
-                Admission(holds, rates, check=ledger.check),
-                ledger,
-                accounts,
-            )
+        names, nonces = Names(providers, gateways), Nonces(accounts.salt_of)
+        preparing = Preparing(
+            engine,
+            retrieval,
+            toolbox=Toolbox(guard, nonces, retrieval),
+            skills=skills,
+            models=names,
+            guard=guard,
         )
+        admission = Admission(holds, rates, check=ledger.check)
+        completions = Completions(Means(engine, names, preparing, admission, ledger, accounts, Healer(engine)))
         turns = Turns(engine, log, Options(**options), retrieval=retrieval, providers=providers)
         remembering: dict[str, Remembers] = {CHANGED: gateways, ACCOUNTS_CHANGED: accounts, BUDGETS_CHANGED: holds}
         housekeeping = Housekeeping(turns, keys, caches=remembering | dict(caches or {}))

@@ -16,9 +16,10 @@ from domain.completions.asked import Asked
 from domain.completions.keeping import heard, parts_of
 from domain.completions.names import Agent, Names, tag_of
 from domain.completions.writing import Facts, Outcome
+from domain.healing import Form, Healer, form_of
 from domain.identity import Principal
 from domain.ledger import Entry, Ledger, Spoken, Utterance
-from domain.preparing import Bill, Prepared, Preparing
+from domain.preparing import Bill, Choice, Prepared, Preparing
 from domain.usage import UsageItem, cost_of, estimate_tokens, items_of
 from engine import ChatRequest, Engine, Packet
 from engine.events import EndReason, Reasoning, Text, ToolCall, Usage
@@ -38,6 +39,7 @@ class Means:
     admission: Admission
     ledger: Ledger
     accounts: Accounts
+    healer: Healer
 
 
 class Call:
@@ -52,6 +54,9 @@ class Call:
         self.facts = Facts(str(self.id), int(time.time()), agent.called)
         self.bill = Bill()
         self.prepared: Prepared | None = None
+        # The answer as it was put right, where it has to be JSON.
+        self.healed: str | None = None
+        self._form: Form | None = None
         self.answering: Answering | None = None
         self._first_at: datetime | None = None
         self._began_at, self._began = datetime.now(UTC), time.perf_counter()
@@ -67,8 +72,17 @@ class Call:
         permit = await means.admission.admit(principal, **_estimate(asked.request, agent))
         return cls(means, principal, asked, agent, account, permit)
 
+    @property
+    def has_to_be_json(self) -> bool:
+        """And is put right when it is not: because it was asked for, or because the account wants it of all JSON."""
+        healing = self.asked.healing
+        return self.asked.json_only or (healing is not None and (healing.explicit or self.account.heals_json))
+
     async def prepare(self) -> Prepared:
         asked, gateway = self.asked, self.agent.gateway
+        if self.has_to_be_json:
+            # A schema that cannot be followed is told before anybody is asked.
+            self._form = await form_of(asked.healing.schema if asked.healing else None)
         self.prepared = await self._means.preparing.prepare(
             Caller(
                 self.principal,
@@ -112,6 +126,20 @@ class Call:
                     self._first_at = datetime.now(UTC)
                 yield step
 
+    async def heal(self) -> None:
+        """What calls a tool of the caller's is no answer yet, and is left as it is."""
+        if self._form is None or self.prepared is None or any(isinstance(each, ToolCall) for each in self.said[-1:]):
+            return
+        targets = (self.answering.target,) if self.answering and self.answering.target else self.prepared.targets
+        self.healed = await self._means.healer.heal(
+            self.text,
+            self._form,
+            Choice(self.model, targets),
+            self.prepared.request,
+            self.bill,
+            max_attempts=self.asked.healing.max_attempts if self.asked.healing else 1,
+        )
+
     async def __aenter__(self) -> "Call":
         return self
 
@@ -129,6 +157,8 @@ class Call:
 
     @property
     def text(self) -> str:
+        if self.healed is not None:
+            return self.healed
         return "".join([each.text for each in self.said if isinstance(each, Text)])
 
     @property

@@ -12,16 +12,19 @@ from domain.completions.asked import Asked
 from domain.completions.call import Call, Means
 from domain.completions.names import Offered
 from domain.completions.speaking import Relaying, Speaker, Telling
-from domain.completions.writing import body
+from domain.completions.writing import Told, body, last_chunk
 from domain.gateways.parameters import Flag
 from domain.identity import Principal
 from engine import Packet
 from engine.events import ToolCall
-from errors import NotConfigured, ProviderFailed
+from errors import NotConfigured
 
 __all__ = ["Completion", "Completions"]
 
 Json = dict[str, Any]
+
+# What vendors call the thoughts beside an answer.
+_THOUGHTS = ("reasoning", "reasoning_content", "reasoning_details")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +48,18 @@ class Completions:
     async def complete(self, principal: Principal, given: Mapping[str, Any]) -> Completion:
         """The whole answer. Whoever stops waiting for it stops it."""
         async with await self._open(principal, asking.read(given)) as call:
-            prepared = await call.prepare()
-            sent = await _listen(call)
-            return _completion(call, sent, prepared.complexity)
+            await call.prepare()
+            return _completion(call, await _listen(call))
 
     async def stream(self, principal: Principal, given: Mapping[str, Any]) -> AsyncGenerator[list[Any], None]:
         """Chunks, several at once when they came together. Whoever leaves stops it."""
         async with await self._open(principal, asking.read(given)) as call:
             await call.prepare()
+            if call.has_to_be_json:
+                # Nobody can take back what has been shown.
+                await _listen(call)
+                yield _in_one_piece(call)
+                return
             speaker = _speaker(call)
             async with aclosing(call.steps(stream=True)) as steps:
                 async for step in steps:
@@ -73,21 +80,37 @@ async def _listen(call: Call) -> Json | None:
         async for step in steps:
             if isinstance(step, Packet):
                 bodies += [heard.block for heard in step.heard if heard.block]
-    return _parsed(bodies[0]) if _is_relayed(call) and len(bodies) == 1 else None
+    await call.heal()
+    is_as_sent = _is_relayed(call) and call.healed is None and len(bodies) == 1
+    return _parsed(bodies[0]) if is_as_sent else None
 
 
-def _completion(call: Call, sent: Json | None, complexity: str | None) -> Completion:
+def _completion(call: Call, sent: Json | None) -> Completion:
+    reasoning = "" if _hides_reasoning(call) else call.reasoning
+    whole = body(call.facts, call.outcome(), text=call.text, reasoning=reasoning, calls=_theirs(call), sent=sent)
+    if sent is not None and _hides_reasoning(call):
+        for choice in whole["choices"]:
+            for name in _THOUGHTS:
+                choice["message"].pop(name, None)
+    complexity = call.prepared.complexity if call.prepared else None
+    answer = orjson.loads(call.healed) if call.asked.json_only and call.healed is not None else whole
+    return Completion(call.facts.id, call.facts.model, call.text, answer, complexity)
+
+
+def _in_one_piece(call: Call) -> list[Any]:
+    if call.asked.json_only and call.healed is not None:
+        return [orjson.Fragment(call.healed)]
+    told = Told(call.facts)
+    said: list[Any] = [told.text(call.text)] if call.text else []
+    if calls := _theirs(call):
+        said.append(told.calls(calls))
+    return [*said, last_chunk(call.facts.chunk, call.outcome())]
+
+
+def _theirs(call: Call) -> list[ToolCall]:
+    """The calls that are the caller's to answer."""
     ours = call.prepared.tools if call.prepared else {}
-    calls = [each for each in call.said if isinstance(each, ToolCall) and each.name not in ours]
-    whole = body(
-        call.facts,
-        call.outcome(),
-        text=call.text,
-        reasoning="" if _hides_reasoning(call) else call.reasoning,
-        calls=calls,
-        sent=sent,
-    )
-    return Completion(call.facts.id, call.facts.model, call.text, whole, complexity)
+    return [each for each in call.said if isinstance(each, ToolCall) and each.name not in ours]
 
 
 def _speaker(call: Call) -> Speaker:
@@ -124,8 +147,6 @@ def _hides_reasoning(call: Call) -> bool:
 
 
 def _parsed(block: bytes) -> Json:
-    try:
-        found = orjson.loads(block)
-    except orjson.JSONDecodeError as exc:
-        raise ProviderFailed("provider", "sent something that is not a chat completion") from exc
-    return found if isinstance(found, dict) else {}
+    # It was read once already, and is what it should be.
+    found: Json = orjson.loads(block)
+    return found

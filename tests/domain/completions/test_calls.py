@@ -6,6 +6,7 @@ from contextlib import aclosing
 from decimal import Decimal
 from typing import Any  # Requests are open JSON.
 
+import orjson
 import pytest
 
 import models
@@ -14,7 +15,7 @@ from domain.identity import Principal
 from domain.routes import NewTarget
 from engine.events import End, EndReason, Text, ToolCall, Usage
 from engine.testing import Hold, ScriptedProvider, saying
-from errors import BudgetExceeded, Invalid, ProviderUnavailable
+from errors import BudgetExceeded, Invalid, ProviderFailed, ProviderUnavailable
 from tests.conftest import MakeTalk, Talk
 
 NAME = "scripted-1"
@@ -224,3 +225,72 @@ async def test_offers_what_can_be_asked(talk: Talk, principal: Principal, strang
 
     assert [offered.name for offered in await talk.completions.offered(principal)] == ["any", "@scripted/scripted-1"]
     assert await talk.completions.offered(stranger) == []
+
+
+# ---------------------------------------------------------------- JSON that has to be
+
+SHAPE = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+
+
+async def test_broken_json_is_put_right(talk: Talk, principal: Principal) -> None:
+    talk.provider._scripts[0] = saying("```json\n{'n': 7,}\n```")
+
+    answer = await talk.completions.complete(principal, {**SAY, "response_schema": SHAPE})
+
+    assert answer.body["choices"][0]["message"]["content"] == '{"n":7}'
+    assert len(talk.provider.requests) == 1
+
+
+async def test_the_model_is_asked_again_and_that_is_paid_for(talk: Talk, principal: Principal) -> None:
+    talk.provider._scripts.clear()
+    talk.provider._scripts.extend([saying('{"n": "seven"}'), saying('{"n": 7}')])
+
+    answer = await talk.completions.complete(principal, {**SAY, "response_schema": SHAPE})
+
+    assert answer.text == '{"n": 7}'
+    [row] = await recorded(talk)
+    assert [item["sku"] for item in row.items] == [
+        "inference.resolving.json_healing.in",
+        "inference.resolving.json_healing.out",
+    ]
+    assert row.cost == Decimal("0.000024")
+
+
+async def test_a_stream_that_has_to_be_json_is_told_when_it_is(talk: Talk, principal: Principal) -> None:
+    talk.provider._scripts[0] = saying("{'n':", " 7}")
+
+    chunks = await streamed(talk, principal, response_schema=SHAPE)
+
+    assert orjson.loads(orjson.dumps(chunks[0]))["choices"][0]["delta"] == {"role": "assistant", "content": '{"n":7}'}
+    assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
+
+
+@pytest.mark.parametrize(("heals", "text"), [(True, '{"n":7}'), (False, "{'n': 7}")])
+async def test_an_account_may_want_all_json_put_right(talk: Talk, principal: Principal, heals: bool, text: str) -> None:
+    await models.Workspace.filter(id=principal.workspace_id).update(heals_json=heals)
+    talk.provider._scripts[0] = saying("{'n': 7}")
+
+    answer = await talk.completions.complete(principal, {**SAY, "response_format": {"type": "json_object"}})
+
+    assert answer.text == text
+
+
+async def test_json_alone(talk: Talk, principal: Principal) -> None:
+    talk.provider._scripts[0] = saying('{"n":', " 7}")
+
+    answer = await talk.completions.complete(principal, {**SAY, "json_only": True})
+    chunks = await streamed(talk, principal, json_only=True)
+
+    assert answer.body == {"n": 7}
+    assert [orjson.loads(orjson.dumps(chunk)) for chunk in chunks] == [{"n": 7}]
+
+
+async def test_what_will_not_be_json_is_a_failure(talk: Talk, principal: Principal) -> None:
+    talk.provider._scripts[0] = saying("No.")
+
+    with pytest.raises(ProviderFailed, match="gave no JSON of the form that was asked for"):
+        await talk.completions.complete(principal, {**SAY, "response_schema": SHAPE})
+
+    [row] = await recorded(talk)
+    assert row.success is False
+    assert len(talk.provider.requests) == 4
