@@ -3,7 +3,7 @@
 How calls are let in against them is in `holds`; how their costs get here is in `billing`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -11,6 +11,7 @@ from typing import Any  # Changes are of any column's type.
 from uuid import UUID
 
 from tortoise.exceptions import IntegrityError
+from tortoise.expressions import Q
 from tortoise.queryset import QuerySet
 
 import models
@@ -21,7 +22,7 @@ from domain.usage import SMALLEST
 from errors import Conflict, Invalid, NotFound
 from models.database import connection, transaction
 
-__all__ = ["State", "create", "delete", "find", "states", "update", "visible_to"]
+__all__ = ["State", "balance", "create", "delete", "find", "states", "update", "visible_to"]
 
 _MOST_DOLLARS = 100_000_000
 
@@ -89,7 +90,7 @@ class State:
     ends_at: datetime | None
 
 
-async def states(ids: list[UUID]) -> list[State | None]:
+async def states(ids: Sequence[UUID]) -> list[State | None]:
     async with connection() as bare:
         rows = await bare.fetch(
             f"""
@@ -98,7 +99,7 @@ async def states(ids: list[UUID]) -> list[State | None]:
                    ELSE date_trunc(lower(period), now(), 'UTC') + ('1 ' || lower(period))::interval END AS ends
             FROM budgets WHERE id = ANY($1::uuid[])
             """,
-            ids,
+            list(ids),
         )
     found = {
         row["id"]: State(
@@ -107,6 +108,12 @@ async def states(ids: list[UUID]) -> list[State | None]:
         for row in rows
     }
     return [found.get(id) for id in ids]
+
+
+async def balance(principal: Principal) -> Decimal | None:
+    """What the next call may cost at most; None when nothing limits it."""
+    ids = await visible_to(principal).filter(Q(api_key_id=None) | Q(api_key_id=principal.key_id)).values_list("id")
+    return min((state.remaining for state in await states([id for (id,) in ids]) if state is not None), default=None)
 
 
 async def _find_key(principal: Principal, key_id: str) -> UUID:

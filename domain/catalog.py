@@ -46,6 +46,7 @@ class Offer:
     context_window: int | None = None
     input_price: Decimal | None = None
     output_price: Decimal | None = None
+    cached_price: Decimal | None = None
     problems: tuple[str, ...] = ()
 
 
@@ -78,6 +79,7 @@ async def offer(workspace: models.Workspace, offered: Offer) -> models.Model:
                 "context_window": offered.context_window,
                 "input_price": offered.input_price,
                 "output_price": offered.output_price,
+                "cached_price": offered.cached_price,
             },
             workspace_id=workspace.id,
             provider_id=provider.id,
@@ -99,7 +101,13 @@ async def _described(offered: Offer) -> Offer:
         context_window=offered.context_window or entry.context_window or None,
         input_price=entry.input_price if offered.input_price is None else offered.input_price,
         output_price=entry.output_price if offered.output_price is None else offered.output_price,
+        cached_price=_cached_price(offered, entry.cached_price),
     )
+
+
+def _cached_price(offered: Offer, known: Decimal | None) -> Decimal | None:
+    """A price of one's own for what is read is also that of what is remembered, unless something else is said."""
+    return known if offered.cached_price is None and offered.input_price is None else offered.cached_price
 
 
 async def _operators_provider(workspace: models.Workspace, offered: Offer) -> models.Provider:
@@ -136,6 +144,7 @@ class NewModel:
     context_window: int | None = None
     input_price: float | None = None
     output_price: float | None = None
+    cached_price: float | None = None
 
 
 async def add(principal: Principal, provider_id: str, new: NewModel) -> models.Model:
@@ -153,6 +162,7 @@ async def add(principal: Principal, provider_id: str, new: NewModel) -> models.M
             _check_window(new.context_window),
             _check_price("inputPrice", new.input_price),
             _check_price("outputPrice", new.output_price),
+            _check_price("cachedPrice", new.cached_price),
         )
     )
     try:
@@ -164,6 +174,7 @@ async def add(principal: Principal, provider_id: str, new: NewModel) -> models.M
             context_window=described.context_window,
             input_price=described.input_price,
             output_price=described.output_price,
+            cached_price=described.cached_price,
         )
     except IntegrityError as exc:
         raise Conflict(f"This provider has a model {described.model!r} already") from exc
@@ -175,6 +186,7 @@ _CHECKS: Mapping[str, Callable[[Any], object]] = {
     "context_window": lambda value: _check_window(value),
     "input_price": lambda value: _check_price("inputPrice", value),
     "output_price": lambda value: _check_price("outputPrice", value),
+    "cached_price": lambda value: _check_price("cachedPrice", value),
 }
 
 

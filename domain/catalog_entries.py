@@ -96,6 +96,8 @@ class CatalogEntry:
     is_disabled: bool
     input_price: Decimal | None
     output_price: Decimal | None
+    # Of what the vendor remembers from an earlier call; None where it asks the price of any other input.
+    cached_price: Decimal | None
     price_source: Source | None
     source: Source = MODELS
 
@@ -207,7 +209,7 @@ def _entries() -> Iterator[CatalogEntry]:
 
 
 def _entry(vendor_id: str, vendor: str, model: "Described") -> CatalogEntry:
-    input_price, output_price, price_source = _prices(vendor_id, model)
+    input_price, output_price, cached_price, price_source = _prices(vendor_id, model)
     return CatalogEntry(
         vendor_id=vendor_id,
         vendor=vendor,
@@ -220,11 +222,15 @@ def _entry(vendor_id: str, vendor: str, model: "Described") -> CatalogEntry:
         is_disabled=model.status == "deprecated",
         input_price=input_price,
         output_price=output_price,
+        cached_price=cached_price,
         price_source=price_source,
     )
 
 
-def _prices(vendor_id: str, model: "Described") -> tuple[Decimal | None, Decimal | None, Source | None]:
+_Prices = tuple[Decimal | None, Decimal | None, Decimal | None, Source | None]
+
+
+def _prices(vendor_id: str, model: "Described") -> _Prices:
     """What genai-prices says, which is newer and minds the day; else what is said beside the model itself."""
     from genai_prices import Usage, calc_price
 
@@ -232,9 +238,9 @@ def _prices(vendor_id: str, model: "Described") -> tuple[Decimal | None, Decimal
         price = calc_price(Usage(), model.id, provider_id=_PRICED_AS.get(vendor_id, vendor_id)).model_price
     except LookupError:
         if model.cost is None:
-            return None, None, None
-        return _decimal(model.cost.input), _decimal(model.cost.output), MODELS
-    return _base(price.input_mtok), _base(price.output_mtok), PRICES
+            return None, None, None, None
+        return _decimal(model.cost.input), _decimal(model.cost.output), _decimal(model.cost.cache_read), MODELS
+    return _base(price.input_mtok), _base(price.output_mtok), _base(price.cache_read_mtok), PRICES
 
 
 def _base(price: "Decimal | TieredPrices | None") -> Decimal | None:

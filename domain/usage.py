@@ -2,9 +2,10 @@
 
 import colorsys
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any  # Items are kept as JSON.
 
 import orjson
 
@@ -21,6 +22,7 @@ __all__ = [
     "UsageStatistics",
     "cost_of",
     "estimate_tokens",
+    "items_from",
     "items_json",
     "items_of",
     "recent",
@@ -82,13 +84,22 @@ class UsageStatistics:
         return self.input_tokens + self.output_tokens
 
 
-def cost_of(usage: Usage, model: models.Model) -> Decimal:
-    """What nobody knows the price of costs nothing; what is known to cost nothing does so as well."""
+def items_from(kept: Sequence[Mapping[str, Any]]) -> list[UsageItem]:
+    return [
+        UsageItem(item["sku"], item["description"], item["quantity"], Decimal(str(item["unit_price"]))) for item in kept
+    ]
+
+
+def cost_of(usage: Usage, model: models.Model, items: Sequence[UsageItem] = ()) -> Decimal:
+    """With what else was paid for. What nobody knows the price of costs nothing; what is known to be free does too."""
     input_price = model.input_price or _NOTHING
     cost = (usage.input_tokens - _cached(usage)) * input_price + usage.output_tokens * (model.output_price or _NOTHING)
     if usage.cached_tokens:
         cost += _cached(usage) * (input_price if model.cached_price is None else model.cached_price)
-    return (cost / _MILLION).quantize(SMALLEST)
+    cost /= _MILLION
+    if items:
+        cost += sum((item.amount for item in items), _NOTHING)
+    return cost.quantize(SMALLEST)
 
 
 def items_of(usage: Usage, model: models.Model, called: str) -> tuple[UsageItem, ...]:
@@ -120,6 +131,8 @@ def estimate_tokens(characters: int) -> int:
 
 def items_json(items: Sequence[UsageItem]) -> str:
     """As a record keeps them. Prices as text: they are amounts of money, and JSON's numbers are not."""
+    if not items:
+        return "[]"
     return orjson.dumps(
         [
             {

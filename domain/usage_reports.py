@@ -15,7 +15,7 @@ from domain.identity import Principal
 from errors import Invalid
 from models.database import connection
 
-__all__ = ["TimeRange", "UsageGroup", "UsageGrouping", "UsageReport", "report", "sums"]
+__all__ = ["TimeRange", "UsageGroup", "UsageGrouping", "UsageReport", "report", "sums", "total"]
 
 _MOST_GROUPS = 1_000
 _SUMS = ("requests", "successes", "input_tokens", "output_tokens", "cached_tokens", "cost")
@@ -83,9 +83,13 @@ async def report(principal: Principal, range: TimeRange, group_by: UsageGrouping
     columns = _COLUMNS[group_by]
     order = "day" if group_by is UsageGrouping.DAY else f"cost DESC, requests DESC, {', '.join(columns)}"
     rows = await _read(principal, range, columns, f"ORDER BY {order} LIMIT {first}", None)
-    [total] = await _read(principal, range, (), "", None)
     groups = [UsageGroup(**_sums_of(row), **{name: row[name] for name in columns}) for row in rows]
-    return UsageReport(group_by, groups, UsageGroup(**_sums_of(total)))
+    return UsageReport(group_by, groups, await total(principal, range))
+
+
+async def total(principal: Principal, range: TimeRange) -> UsageGroup:
+    [row] = await _read(principal, range, (), "", None)
+    return UsageGroup(**_sums_of(row))
 
 
 async def sums(

@@ -14,7 +14,7 @@ from tortoise.expressions import Q
 from tortoise.queryset import QuerySet
 
 import models
-from domain import chunks, collections, conversations, sync
+from domain import budgets, chunks, collections, conversations, sync
 
 __all__ = ["Loaders"]
 
@@ -63,6 +63,10 @@ class Loaders:
     @cached_property
     def usage_by_turn_id(self) -> DataLoader[UUID, models.UsageRecord | None]:
         return DataLoader(_by_id(models.UsageRecord.all(), field="turn_id"))
+
+    @cached_property
+    def budget_state_by_id(self) -> DataLoader[UUID, budgets.State | None]:
+        return DataLoader(budgets.states)
 
     # ---------------------------------------------------------------- knowledge
 

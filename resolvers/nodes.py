@@ -9,10 +9,11 @@ from tortoise.queryset import QuerySet
 
 import models
 from domain import (
+    budgets,
     catalog,
     collections,
     conversations,
-    keys,
+    issuing,
     knowledge_documents,
     memories,
     providers,
@@ -37,7 +38,8 @@ def _of_workspace(row: Any) -> Callable[[Principal], QuerySet[Any]]:
 # What each kind of id leads to, and what it takes to see it.
 _WAYS: Mapping[Kind, tuple[Scope, Callable[[Principal], QuerySet[Any]]]] = {
     Kind.WORKSPACE: (Scope.WORKSPACE_READ, lambda principal: models.Workspace.filter(id=principal.workspace_id)),
-    Kind.API_KEY: (Scope.KEYS_MANAGE, keys.visible_to),
+    Kind.API_KEY: (Scope.KEYS_MANAGE, issuing.manageable_by),
+    Kind.BUDGET: (Scope.WORKSPACE_READ, budgets.visible_to),
     Kind.PROVIDER: (Scope.MODELS_READ, providers.visible_to),
     Kind.MODEL: (Scope.MODELS_READ, catalog.visible_to),
     Kind.MODEL_ROUTE: (Scope.MODELS_READ, routes.visible_to),

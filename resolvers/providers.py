@@ -67,6 +67,11 @@ class CreateModelInput:
     output_price: float | None = strawberry.field(
         default=None, description="US dollars for a million tokens written. Zero is a price."
     )
+    cached_price: float | None = strawberry.field(
+        default=None,
+        description="US dollars for a million tokens that the provider remembers from an earlier call. Zero is a price;"
+        " nothing is the price of any other input.",
+    )
 
 
 @strawberry.input(description="What to change of a model. What is left out stays.")
@@ -81,6 +86,11 @@ class UpdateModelInput:
     )
     output_price: float | None = strawberry.field(
         default=UNSET, description="US dollars for a million tokens written from now on; null: not known."
+    )
+    cached_price: float | None = strawberry.field(
+        default=UNSET,
+        description="US dollars for a million tokens that the provider remembers, from now on; null: as any other"
+        " input.",
     )
 
 
@@ -151,14 +161,16 @@ async def test_provider(
 async def create_model(
     info: Info, input: Annotated[CreateModelInput, strawberry.argument(description="The model.")]
 ) -> ModelPayload:
-    new = NewModel(input.name, input.vendor, input.context_window, input.input_price, input.output_price)
+    new = NewModel(
+        input.name, input.vendor, input.context_window, input.input_price, input.output_price, input.cached_price
+    )
     return ModelPayload(await catalog.add(info.context.principal, input.provider_id, new))
 
 
 async def update_model(
     info: Info, input: Annotated[UpdateModelInput, strawberry.argument(description="What to change.")]
 ) -> ModelPayload:
-    changes = _given(input, "vendor", "context_window", "input_price", "output_price")
+    changes = _given(input, "vendor", "context_window", "input_price", "output_price", "cached_price")
     return ModelPayload(await catalog.update(info.context.principal, input.id, changes))
 
 

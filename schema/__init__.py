@@ -4,6 +4,7 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from schema.access import Requires
+from schema.budgets import BudgetMutations, BudgetQueries
 from schema.catalog import CatalogQueries, Provider
 from schema.catalog_entries import CatalogEntryQueries
 from schema.collections import CollectionMutations, CollectionQueries, CollectionSubscriptions
@@ -44,6 +45,7 @@ class Query(
     MemoryQueries,
     SyncQueries,
     UsageQueries,
+    BudgetQueries,
     CompletionQueries,
     ServiceQueries,
 ):
@@ -53,6 +55,7 @@ class Query(
 @strawberry.type(description="What can be done.")
 class Mutation(
     WorkspaceMutations,
+    BudgetMutations,
     ConversationMutations,
     TurnMutations,
     CompletionMutations,

@@ -60,6 +60,10 @@ class CatalogEntry:
     output_price: float | None = strawberry.field(
         description="US dollars for a million tokens written; null when not known."
     )
+    cached_price: float | None = strawberry.field(
+        description="US dollars for a million tokens that the provider remembers from an earlier call; null for the"
+        " price of any other input."
+    )
     source: CatalogSource = strawberry.field(description="Who says so.")
     price_source: CatalogSource | None = strawberry.field(description="Who says what it costs.")
 
@@ -76,6 +80,10 @@ class Model(Node):
     )
     output_price: float | None = strawberry.field(
         description="US dollars for a million tokens written; null when not known."
+    )
+    cached_price: float | None = strawberry.field(
+        description="US dollars for a million tokens that the provider remembers from an earlier call; null for the"
+        " price of any other input."
     )
     is_default: bool = strawberry.field(description="Whether it answers when nobody chose.")
     provider = strawberry.field(resolver=resolve.provider, graphql_type=Provider | None, description="Who runs it.")

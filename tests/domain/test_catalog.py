@@ -24,6 +24,7 @@ async def test_the_catalog_tells_what_the_operator_did_not(workspace: models.Wor
 
     assert (row.vendor, row.context_window) == ("OpenAI", 128_000)
     assert (row.input_price, row.output_price) == (Decimal("2.5"), Decimal("10"))
+    assert row.cached_price == Decimal("1.25")
 
 
 async def test_what_the_operator_says_wins_also_when_it_is_nothing(workspace: models.Workspace) -> None:
@@ -33,6 +34,8 @@ async def test_what_the_operator_says_wins_also_when_it_is_nothing(workspace: mo
 
     assert row.context_window == 4096
     assert (row.input_price, row.output_price) == (Decimal(0), Decimal(0))
+    # The catalog's price for what is remembered belongs to the catalog's price for what is read.
+    assert row.cached_price is None
 
 
 async def test_a_name_at_another_address_costs_what_nobody_knows(workspace: models.Workspace) -> None:

@@ -24,6 +24,7 @@ def entry(name: str, vendor: str = "Acme", **facts: object) -> CatalogEntry:
         "is_disabled": False,
         "input_price": None,
         "output_price": None,
+        "cached_price": None,
         "price_source": None,
     }
     return CatalogEntry(**(known | facts))  # type: ignore[arg-type]  # each of its own type
@@ -44,7 +45,11 @@ async def test_knows_a_model_everybody_knows() -> None:
 
     assert found is not None
     assert (found.vendor, found.context_window, found.released_on) == ("OpenAI", 128_000, date(2024, 5, 13))
-    assert (found.input_price, found.output_price) == (Decimal("2.5"), Decimal("10"))
+    assert (found.input_price, found.output_price, found.cached_price) == (
+        Decimal("2.5"),
+        Decimal("10"),
+        Decimal("1.25"),
+    )
     assert found.price_source == PRICES
     assert found.modalities == ["text", "image", "pdf"]
 

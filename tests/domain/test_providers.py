@@ -252,9 +252,11 @@ async def test_the_catalog_describes_a_model_at_its_vendor(workspace: models.Wor
         )
         told = await catalog.add(principal, str(row.id), NewModel("gpt-4o", output_price=0))
         unknown = await catalog.add(principal, str(row.id), NewModel("gpt-of-tomorrow"))
+        remembering = await catalog.add(principal, str(row.id), NewModel("gpt-4o-mini", cached_price=0))
 
     assert (told.vendor, told.context_window) == ("OpenAI", 128_000)
-    assert (told.input_price, told.output_price) == (Decimal("2.5"), Decimal(0))
+    assert (told.input_price, told.output_price, told.cached_price) == (Decimal("2.5"), Decimal(0), Decimal("1.25"))
+    assert remembering.cached_price == 0
     assert (unknown.vendor, unknown.context_window, unknown.input_price) == ("unknown", None, None)
 
 
@@ -267,6 +269,7 @@ async def test_the_catalog_describes_a_model_at_its_vendor(workspace: models.Wor
         NewModel("m", input_price=-1),
         NewModel("m", output_price=float("nan")),
         NewModel("m", output_price=float("inf")),
+        NewModel("m", cached_price=-1),
     ],
 )
 async def test_what_no_model_can_be_is_refused(providers: Providers, principal: Principal, new: NewModel) -> None:
