@@ -55,17 +55,21 @@ class Engine:
     def names(self) -> list[str]:
         return list(self._connections)
 
-    def listen(self, targets: Sequence[Target], request: ChatRequest, *, stream: bool) -> AsyncGenerator[Packet, None]:
+    def listen(
+        self, targets: Sequence[Target], request: ChatRequest, *, stream: bool, first: Target | None = None
+    ) -> AsyncGenerator[Packet, None]:
         """The answer of the first target that gives one, as it comes in.
 
         The lowest tier is asked first, within a tier by weight. The next one is asked when one fails or is known to
-        fail just now, and never after anything was heard: then the failure is told. Close the generator to hang up:
-        the vendor's connection closes at once.
+        fail just now, and never after anything was heard: then the failure is told. Whoever goes on with an answer
+        says who gave it so far, to be asked `first`. Close the generator to hang up: the vendor's connection closes
+        at once.
         """
         if not targets:
             raise NotConfigured("No model is set up to answer this")
         # An unknown name is told here, not at the first packet.
-        candidates = [self._candidate(target) for target in in_order(targets, self._attempts.uniform)]
+        ordered = in_order(targets, self._attempts.uniform, first=first)
+        candidates = [self._candidate(target) for target in ordered]
         return self._attempts.answer(candidates, request, stream=stream)
 
     def chat(

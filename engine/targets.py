@@ -19,9 +19,11 @@ class Target:
     model_id: UUID | None = None
 
 
-def in_order(targets: Sequence[Target], uniform: Callable[[float, float], float]) -> list[Target]:
-    """By tier; within one drawn by weight, so that the second is as random as the first."""
+def in_order(
+    targets: Sequence[Target], uniform: Callable[[float, float], float], *, first: Target | None = None
+) -> list[Target]:
+    """By tier, and before them `first`; within a tier drawn by weight, so that the second is as random as the first."""
     if len(targets) == 1:
         return list(targets)
     # Efraimidis and Spirakis: the largest u^(1/w) belongs to each with the probability of its weight.
-    return sorted(targets, key=lambda target: (target.tier, -(uniform(0, 1) ** (1 / target.weight))))
+    return sorted(targets, key=lambda target: (target != first, target.tier, -(uniform(0, 1) ** (1 / target.weight))))

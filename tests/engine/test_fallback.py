@@ -280,6 +280,14 @@ def test_the_lowest_tier_comes_first() -> None:
     assert [target.provider for target in in_order(targets, lambda low, high: high)] == ["a", "b", "c"]
 
 
+def test_who_answered_so_far_goes_on() -> None:
+    targets = [Target("a", "m"), Target("b", "m", tier=1), Target("c", "m", tier=1)]
+
+    ordered = in_order(targets, lambda low, high: high, first=targets[2])
+
+    assert [target.provider for target in ordered] == ["c", "a", "b"]
+
+
 def test_weights_say_how_often_one_is_first() -> None:
     """Over a whole grid of draws instead of some random ones."""
     heavy, light = Target("heavy", "m", weight=3), Target("light", "m")
