@@ -15,6 +15,7 @@ from errors import Invalid
 __all__ = ["check", "check_function", "check_headers", "check_size", "check_source"]
 
 _MOST_BYTES = 1024 * 1024
+_INT_MAX = 2**31 - 1
 
 _RANGES: Mapping[str, tuple[float, float]] = {
     "knowledgeBaseMaximumResults": (1, 128),
@@ -25,9 +26,9 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "topP": (0, 1),
     "presencePenalty": (-2, 2),
     "frequencyPenalty": (-2, 2),
-    "maxCompletionTokens": (1, 10_000_000),
-    "contextMaximumSize": (1, 100_000_000),
-    "toolContextCount": (0, 10_000),
+    "maxCompletionTokens": (1, _INT_MAX),
+    "contextMaximumSize": (1, _INT_MAX),
+    "toolContextCount": (0, _INT_MAX),
     "builtinFunctionsOptions.webSearchMaxResults": (1, 25),
     "builtinFunctionsOptions.imageGenerationMaxResults": (1, 4),
     "moderationParameters.violenceThreshold": (0, 10),
@@ -42,9 +43,9 @@ _ITEMS: Mapping[str, int] = {
     "knowledgeCollections": 100,
     "tools": 128,
     "protocolFunctions": 128,
-    "protocolFunctionSources": 16,
-    "mcpSources": 16,
-    "systemInstructionsSources": 16,
+    "protocolFunctionSources": 32,
+    "mcpSources": 32,
+    "systemInstructionsSources": 32,
     "bashOptions.toolList": 256,
 }
 _CHARACTERS: Mapping[str, int] = {

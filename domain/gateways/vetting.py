@@ -21,7 +21,7 @@ from errors import Invalid
 
 __all__ = ["Requirements", "vet", "vet_addresses"]
 
-_AT_ONCE = 4
+_AT_ONCE, _SECONDS = 4, 15.0
 
 
 def _nothing_is_missing(_: object = None) -> str | None:
@@ -58,20 +58,28 @@ async def vet(
 
 
 async def vet_addresses(addresses: Iterable[tuple[str, str]], guard: Guard) -> None:
-    """Addresses and the fields they stand in. Each may have to wait for a name server, which holds a thread."""
+    """Addresses and the fields they stand in. Each host is looked up once, a few at a time: that may take a while.
+
+    A name that leads nowhere in time passes, as it does with the guard itself: it is looked at again when it is used.
+    """
+    hosts = {guard.check(url, field).netloc: (url, field) for url, field in reversed(list(addresses))}
     few = asyncio.Semaphore(_AT_ONCE)
 
-    async def vet_one(url: str, field: str) -> None:
+    async def look(url: str, field: str) -> None:
         async with few:
             await guard.vet(url, field)
 
-    unique = dict(reversed(list(addresses)))
-    for url, field in unique.items():
-        guard.check(url, field)
-    outcomes = await asyncio.gather(*(vet_one(url, field) for url, field in unique.items()), return_exceptions=True)
-    for outcome in outcomes:
-        if isinstance(outcome, BaseException):
-            raise outcome
+    looking = [asyncio.create_task(look(url, field)) for url, field in reversed(hosts.values())]
+    try:
+        if looking:
+            await asyncio.wait(looking, timeout=_SECONDS)
+    finally:
+        for task in looking:
+            task.cancel()
+        await asyncio.gather(*looking, return_exceptions=True)
+    for task in looking:
+        if not task.cancelled():
+            task.result()
 
 
 def _addresses(parameters: Parameters) -> Iterator[tuple[str, str]]:

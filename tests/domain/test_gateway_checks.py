@@ -30,10 +30,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"topP": -0.1}, "parameters.topP must be between 0 and 1"),
     ({"presencePenalty": 3}, "parameters.presencePenalty must be between -2 and 2"),
     ({"frequencyPenalty": -3}, "parameters.frequencyPenalty must be between -2 and 2"),
-    ({"maxCompletionTokens": 0}, "parameters.maxCompletionTokens must be between 1 and 10,000,000"),
+    ({"maxCompletionTokens": 0}, "parameters.maxCompletionTokens must be between 1 and 2,147,483,647"),
     ({"maxCompletionTokens": 1.5}, "parameters.maxCompletionTokens must be an integer"),
-    ({"contextMaximumSize": -1}, "parameters.contextMaximumSize must be between 1 and 100,000,000"),
-    ({"toolContextCount": -1}, "parameters.toolContextCount must be between 0 and 10,000"),
+    ({"contextMaximumSize": -1}, "parameters.contextMaximumSize must be between 1 and 2,147,483,647"),
+    ({"toolContextCount": -1}, "parameters.toolContextCount must be between 0 and 2,147,483,647"),
     ({"knowledgeBaseMaximumResults": 129}, "parameters.knowledgeBaseMaximumResults must be between 1 and 128"),
     ({"knowledgeBaseMinimumScore": 1.1}, "parameters.knowledgeBaseMinimumScore must be between 0 and 1"),
     (

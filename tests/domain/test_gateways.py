@@ -378,6 +378,20 @@ async def test_addresses_pass_the_guard(gateways: Gateways, principal: Principal
         assert caught.value.field == f"parameters.{field}", url
 
 
+async def test_each_host_is_looked_up_once(principal: Principal) -> None:
+    looked: list[str] = []
+
+    class Counting(Guard):
+        async def vet(self, url: str, field: str = "url") -> None:
+            looked.append(field)
+
+    functions = [function(name=f"function{number}") for number in range(100)]
+    wanted = {"protocolFunctions": functions, "mcpSources": [source(), source(name="other", url=f"{OTHER_HOST}/mcp")]}
+    await Gateways(Counting(), Secrets(lambda: [SECRET_KEY])).create(principal, "ours", CATALOGUED | wanted)
+
+    assert looked == ["parameters.protocolFunctions[0].callbackUrl", "parameters.mcpSources[1].url"]
+
+
 async def test_what_is_of_a_stranger_is_none_of_ours(
     gateways: Gateways, principal: Principal, stranger: Principal
 ) -> None:
