@@ -16,7 +16,7 @@ import models
 from domain.gateways.checks import check_size, check_source
 from domain.gateways.codec import read, write
 from domain.gateways.parameters import RemoteSource
-from domain.gateways.sealing import Kept, change_source_secrets, opener, sealer
+from domain.gateways.sealing import Change, Kept, change_source_secrets, opener, sealer
 from domain.gateways.vetting import vet_addresses
 from domain.identity import Principal
 from domain.recent import Recent
@@ -161,9 +161,7 @@ class Skills:
         """What was sent, with kept secrets in the place of their masks; raises for the first thing that is wrong."""
         check_size(given, "The skill")
         content = read(SkillContent, given)
-        kept = Kept()
-        if before is not None:
-            change_source_secrets(self._opened(before).sources, kept.note, "", "sources")
+        kept = Kept(lambda note: self._show_secrets(before, note))
         content = replace(content, sources=change_source_secrets(content.sources, kept.restore, "", "sources"))
         _check(content)
         return content
@@ -186,6 +184,10 @@ class Skills:
         """To this process at once, and to the others when it is done."""
         self._recent.forget(principal.workspace_id)
         await bare.execute("SELECT pg_notify($1, $2)", CHANGED, str(principal.workspace_id))
+
+    def _show_secrets(self, row: models.Skill | None, note: Change) -> None:
+        if row is not None:
+            change_source_secrets(self._opened(row).sources, note, "", "sources")
 
     def _opened(self, row: models.Skill) -> Skill:
         sources = sources_of(row)

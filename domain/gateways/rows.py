@@ -139,10 +139,9 @@ class Gateways:
         """
         for _ in range(_TRIES):
             row = await self.find(principal, gateway_id)
-            before = self._opened(row)
             if parameters is not None:
-                asked = self._read(_merged(row.parameters, parameters), before)
-                await self._check(principal, asked, before)
+                asked = self._read(_merged(row.parameters, parameters), row)
+                await self._check(principal, asked, parameters_of(row))
                 self._fill(row, asked)
             if name is not None:
                 row.name = check_name(name)
@@ -166,11 +165,9 @@ class Gateways:
         """What was missed while not listening may have been a change."""
         self._recent.forget_all()
 
-    def _read(self, given: Mapping[str, Any], before: Parameters | None) -> Parameters:
+    def _read(self, given: Mapping[str, Any], row: models.Gateway | None) -> Parameters:
         check_size(given, "parameters")
-        kept = Kept()
-        if before is not None:
-            change_secrets(before, kept.note)
+        kept = Kept(lambda note: change_secrets(self._opened(row), note)) if row else Kept()
         return change_secrets(_tidied(read(Parameters, given, "parameters")), kept.restore)
 
     async def _check(self, principal: Principal, asked: Parameters, before: Parameters | None) -> None:

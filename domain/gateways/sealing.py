@@ -11,7 +11,18 @@ from domain.gateways.parameters import Parameters, ProtocolFunction, RemoteSourc
 from domain.secrets import Secrets
 from errors import Invalid
 
-__all__ = ["MASK", "Kept", "Place", "change_secrets", "change_source_secrets", "mask", "opener", "origin", "sealer"]
+__all__ = [
+    "MASK",
+    "Change",
+    "Kept",
+    "Place",
+    "change_secrets",
+    "change_source_secrets",
+    "mask",
+    "opener",
+    "origin",
+    "sealer",
+]
 
 # What stands for a secret wherever it is read. Sent back, it means the one that is kept.
 MASK = "********"
@@ -107,22 +118,20 @@ def opener(secrets: Secrets, owner: tuple[object, ...], sealed: Mapping[str, str
 
 
 class Kept:
-    """Puts the values that are kept in the place of masks: show it all that is kept, then all that was sent."""
+    """Puts the values that are kept in the place of masks.
 
-    def __init__(self) -> None:
-        self._by_place: dict[tuple[object, ...], Mapping[str, str] | None] = {}
+    `show_all` shows them, as soon as there is a mask: who gives every secret anew can do so when the old ones do not
+    open any more.
+    """
 
-    def note(self, place: Place, values: Mapping[str, str]) -> Mapping[str, str]:
-        folded = {name.lower(): value for name, value in values.items()}
-        for key in _keys(place):
-            # Of two that are called alike, nobody knows which is meant.
-            self._by_place[key] = folded if self._by_place.get(key, folded) == folded else None
-        return values
+    def __init__(self, show_all: Callable[[Change], object] = lambda note: None) -> None:
+        self._show_all = show_all
+        self._by_place: dict[tuple[object, ...], Mapping[str, str] | None] | None = None
 
     def restore(self, place: Place, values: Mapping[str, str]) -> Mapping[str, str]:
         if MASK not in values.values():
             return values
-        kept = next((found for key in _keys(place) if (found := self._by_place.get(key))), {})
+        kept = self._find(place)
         restored = {}
         for name, value in values.items():
             if value == MASK and name.lower() not in kept:
@@ -130,6 +139,20 @@ class Kept:
                 raise Invalid(field, "must be given anew: for this name and host, none is kept")
             restored[name] = kept[name.lower()] if value == MASK else value
         return restored
+
+    def _find(self, place: Place) -> Mapping[str, str]:
+        if self._by_place is None:
+            self._by_place = {}
+            self._show_all(self._note)
+        return next((found for key in _keys(place) if (found := self._by_place.get(key))), {})
+
+    def _note(self, place: Place, values: Mapping[str, str]) -> Mapping[str, str]:
+        assert self._by_place is not None
+        folded = {name.lower(): value for name, value in values.items()}
+        for key in _keys(place):
+            # Of two that are called alike, nobody knows which is meant.
+            self._by_place[key] = folded if self._by_place.get(key, folded) == folded else None
+        return values
 
 
 def _keys(place: Place) -> Iterator[tuple[object, ...]]:

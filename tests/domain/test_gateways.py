@@ -322,6 +322,19 @@ async def test_a_key_that_is_moved_by_hand_opens_nothing(gateways: Gateways, pri
         await made().resolve(principal, str(row.id))
 
 
+async def test_secrets_that_do_not_open_can_be_given_anew(gateways: Gateways, principal: Principal) -> None:
+    """When the operator has lost the key they were sealed with."""
+    row = await gateways.create(principal, "ours", OWN)
+    later = Gateways(Guard(), Secrets(lambda: ["B" * 43 + "="]))
+
+    await later.update(principal, str(row.id), name="Renamed")
+    with pytest.raises(NotConfigured, match="cannot be opened"):
+        await later.update(principal, str(row.id), parameters={"temperature": 1})
+    await later.update(principal, str(row.id), parameters={"apiKey": "sk-new"})
+
+    assert (await opened(later, principal, row)).api_key == "sk-new"
+
+
 async def test_going_to_a_model_of_the_server_leaves_the_key_behind(gateways: Gateways, principal: Principal) -> None:
     row = await gateways.create(principal, "ours", OWN)
 
