@@ -1,10 +1,11 @@
 """JSON Schemas in parameters: whether they are any, and not so large that nobody would get to the end of them."""
 
 from collections.abc import Iterator, Mapping
-from functools import cache
 from typing import Any  # Schemas are open JSON.
 
 import orjson
+from jsonschema import Draft7Validator
+from jsonschema.protocols import Validator
 
 from domain.gateways.parameters import Parameters
 from errors import Invalid
@@ -30,7 +31,7 @@ def check_schemas(parameters: Parameters, before: Parameters | None, path: str) 
         if (reference := _reference_elsewhere(schema)) is not None:
             problem = f"must refer to parts of its own, such as #/$defs/name, and not to {reference[:200]!r}"
             raise Invalid(where, problem)
-        if (error := next(_checker().iter_errors(schema), None)) is not None:
+        if (error := next(_CHECKER.iter_errors(schema), None)) is not None:
             raise Invalid(where, f"is no JSON Schema: at {error.json_path}, {error.message[:200]}")
 
 
@@ -43,12 +44,8 @@ def _schemas(parameters: Parameters) -> Iterator[tuple[Mapping[str, Any], str]]:
             yield schema, f"tools[{number}].function.parameters"
 
 
-@cache
-def _checker() -> Any:
+def _checker() -> Validator:
     """For draft 7 and what came after it: the later drafts' own description takes fifteen times as long to follow."""
-    # It weighs 8 MB, and most processes never save a gateway.
-    from jsonschema import Draft7Validator
-
     schema, schemas, number = {"$ref": "#"}, {"$ref": "#/definitions/schemaArray"}, {"type": "integer", "minimum": 0}
     by_name = {"type": "object", "additionalProperties": schema}
     since = {
@@ -61,9 +58,12 @@ def _checker() -> Any:
         "minContains": number,
         "maxContains": number,
     }
-    described = Draft7Validator.META_SCHEMA
-    described = {**described, "properties": {**described["properties"], **since}}
+    described: dict[str, Any] = {**Draft7Validator.META_SCHEMA}
+    described["properties"] = {**described["properties"], **since}
     return Draft7Validator(described, format_checker=Draft7Validator.FORMAT_CHECKER)
+
+
+_CHECKER = _checker()
 
 
 def _reference_elsewhere(part: Any) -> str | None:
