@@ -8,15 +8,17 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any  # Answers and their schemas are open JSON.
+from typing import TYPE_CHECKING, Any  # Answers and their schemas are open JSON.
 
 import orjson
 
-from domain.json_schemas import JsonSchema
 from domain.preparing.asking import Asking, Bill, Choice, Purpose
 from domain.preparing.thoughts import removed
 from engine import ChatRequest, Engine, Message
 from errors import ProviderFailed
+
+if TYPE_CHECKING:
+    from domain.json_schemas import JsonSchema
 
 __all__ = ["MOST_ATTEMPTS", "Form", "Healer", "form_of"]
 
@@ -37,7 +39,7 @@ _AGAIN = (
 class Form:
     """What an answer has to be: JSON, and of this schema if there is one."""
 
-    schema: JsonSchema | None = None
+    schema: "JsonSchema | None" = None
     described: str | None = None
 
 
@@ -53,6 +55,9 @@ async def form_of(schema: Mapping[str, Any] | None, field: str = "response_schem
     """Before any model is asked: a schema that cannot be followed is the caller's mistake, and costs nothing."""
     if schema is None:
         return Form()
+    # It weighs 8 MB, and most processes never see a schema.
+    from domain.json_schemas import JsonSchema
+
     return Form(await asyncio.to_thread(JsonSchema, schema, field), orjson.dumps(schema).decode())
 
 

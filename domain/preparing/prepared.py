@@ -33,3 +33,7 @@ class Prepared:
     complexity: str | None = None
     # Why the conversation was replaced by a refusal.
     refused: str | None = None
+
+    def sent(self, asked_before: int) -> ChatRequest:
+        """What the model is asked in that round; without anything that was said since."""
+        return self.before_round(self.request, asked_before) if self.before_round else self.request

@@ -63,8 +63,7 @@ class Bench:
 
     async def sent(self, request: ChatRequest, parameters: Parameters | None, **more: Any) -> ChatRequest:
         """What the model would be asked first."""
-        prepared = await self.prepare(request, parameters, **more)
-        return prepared.before_round(prepared.request, 0) if prepared.before_round else prepared.request
+        return (await self.prepare(request, parameters, **more)).sent(0)
 
 
 MakeBench = Callable[..., Awaitable[Bench]]

@@ -122,13 +122,12 @@ async def test_skills_are_listed_and_loaded_when_called_for(bench: MakeBench, se
 
     prepared = await here.prepare(request(), gateway)
 
-    assert prepared.before_round is not None
-    before = prepared.before_round(prepared.request, 0)
+    before = prepared.sent(0)
     assert before.messages[0].text.startswith("Be brief.\n\n")
     assert "- rain: for rain" in before.messages[0].text
     assert [tool.name for tool in before.tools] == ["read_skill"]
     await prepared.tools["read_skill"].run({"slugs": ["rain"]})
-    after = prepared.before_round(prepared.request, 1)
+    after = prepared.sent(1)
     assert "Say umbrella." in after.messages[0].text
     assert {tool.name for tool in after.tools} == {"read_skill", "forecast"}
 

@@ -49,11 +49,10 @@ async def test_what_is_kept_of_the_conversation_is_not_what_is_sent(bench: MakeB
 
     prepared = await here.prepare(request(), gateway)
 
-    assert prepared.before_round is not None
     assert [m.role for m in prepared.request.messages] == [Role.SYSTEM, Role.USER]
-    first = prepared.before_round(prepared.request, 0)
+    first = prepared.sent(0)
     assert [m.text for m in first.messages] == ["Be brief.", "Hi", "{"]
-    again = prepared.before_round(prepared.request, 1)
+    again = prepared.sent(1)
     assert [m.role for m in again.messages] == [Role.USER, Role.USER]
 
 
@@ -92,8 +91,7 @@ async def test_too_much_is_cut_each_time_the_model_is_asked(bench: MakeBench) ->
 
     prepared = await here.prepare(request(Message.user("x" * 30), Message.user("y" * 30)), gateway)
 
-    assert prepared.before_round is not None
-    assert [m.text for m in prepared.before_round(prepared.request, 0).messages] == ["y" * 30]
+    assert [m.text for m in prepared.sent(0).messages] == ["y" * 30]
     assert len(prepared.request.messages) == 2
 
 
@@ -138,8 +136,7 @@ async def test_a_model_that_rejects_a_beginning_is_given_none(bench: MakeBench) 
 
     prepared = await here.prepare(request(), gateway)
 
-    assert prepared.before_round is not None
-    assert prepared.before_round(prepared.request, 0).messages == (Message.user("Hi"),)
+    assert prepared.sent(0).messages == (Message.user("Hi"),)
     assert prepared.reading is None
 
 
