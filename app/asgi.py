@@ -89,6 +89,7 @@ def create_app(settings: Settings, surroundings: Surroundings) -> Palaver:
             runtime.skills,
             runtime.completions,
             runtime.accounts,
+            runtime.published,
         )
 
     async def still_valid(context: Context) -> bool:

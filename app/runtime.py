@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Self  # asyncpg's connection parameters are an open dictionary.
 
+from pydantic import SecretStr
+
 import models
 from app import metrics
 from app.auth import Authenticator
@@ -12,7 +14,7 @@ from app.embedding import chosen_embedders
 from app.model import chosen_model, connect
 from app.secret_keys import secret_keys
 from app.settings import Settings
-from domain import accounts, catalog, skills
+from domain import accounts, catalog, memories, skills
 from domain.accounts import Accounts
 from domain.admission import Admission
 from domain.agents import Sampling
@@ -33,12 +35,15 @@ from domain.keys import Keys
 from domain.ledger import Ledger
 from domain.preparing import Preparing
 from domain.providers import Providers
+from domain.published import Published
 from domain.rates import Rates
 from domain.retrieval import Retrieval
 from domain.secrets import Secrets
 from domain.service import Service
 from domain.skills import Skills
 from domain.tools import sandbox
+from domain.tools.bash import Shells
+from domain.tools.builtin import Builtins, Endpoint, Endpoints
 from domain.tools.nonce import Nonces
 from domain.tools.toolbox import Toolbox
 from domain.turns import Housekeeping, Options, TurnLog, Turns
@@ -78,7 +83,9 @@ class Runtime:
         self.providers = Providers(
             self.engine, self.guard, self.secrets, connect_seconds=settings.connect_timeout_seconds
         )
-        self.gateways = Gateways(self.guard, self.secrets, Requirements(bash=sandbox.missing))
+        self.published = Published(settings.data_dir / "published", settings.reached_at)
+        builtins = Builtins(self.guard, self.published, _endpoints(settings))
+        self.gateways = Gateways(self.guard, self.secrets, Requirements(sandbox.missing, builtins.missing))
         self.skills = Skills(self.guard, self.secrets)
         sampling = Sampling(settings.temperature, settings.max_output_tokens)
         self.service = Service(
@@ -107,7 +114,13 @@ class Runtime:
         preparing = Preparing(
             self.engine,
             self.retrieval,
-            toolbox=Toolbox(self.guard, nonces, self.retrieval),
+            toolbox=Toolbox(
+                self.guard,
+                nonces,
+                self.retrieval,
+                shells=Shells(settings.data_dir / "shell"),
+                builtins=builtins,
+            ),
             skills=self.skills,
             models=names,
             guard=self.guard,
@@ -134,6 +147,7 @@ class Runtime:
                 accounts.CHANGED: self.accounts,
                 BUDGETS_CHANGED: holds,
             },
+            sweeps=[memories.forget_expired, self.published.forget_expired],
         )
         self.ingestion = Ingestion(self.embedders, _ingestion(settings), works=works or settings.jobs == "web")
         self._database = Database(surroundings.credentials)
@@ -205,6 +219,19 @@ def _ingestion(settings: Settings) -> IngestionOptions:
         roots=settings.index_roots,
         chunking=_chunking(settings),
     )
+
+
+def _endpoints(settings: Settings) -> Endpoints:
+    return Endpoints(
+        _endpoint(settings.search_base_url, settings.search_api_key),
+        _endpoint(settings.image_base_url, settings.image_api_key, settings.image_model),
+    )
+
+
+def _endpoint(base_url: str | None, key: SecretStr | None, model: str | None = None) -> Endpoint | None:
+    if base_url is None:
+        return None
+    return Endpoint(base_url, key.get_secret_value() if key else None, model)
 
 
 def _chunking(settings: Settings) -> Chunking:

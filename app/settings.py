@@ -24,6 +24,9 @@ class ModelWire(StrEnum):
     GOOGLE = "google"
 
 
+_EVERYWHERE = ("0.0.0.0", "::")
+
+
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="PALAVER_", frozen=True, extra="ignore", populate_by_name=True)
 
@@ -56,6 +59,15 @@ class Settings(BaseSettings):
     secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     # Whether addresses that users give may lead into this machine's own networks.
     allow_private_urls: bool = False
+
+    # Where people reach this server, for links that are given to them.
+    public_url: str | None = None
+    # Who searches the web for models, as SearXNG does; and who draws for them, as OpenAI does.
+    search_base_url: str | None = None
+    search_api_key: SecretStr | None = None
+    image_base_url: str | None = None
+    image_api_key: SecretStr | None = None
+    image_model: str | None = None
 
     connect_timeout_seconds: float = Field(default=10, gt=0)
     first_token_timeout_seconds: float = Field(default=120, gt=0)
@@ -114,6 +126,7 @@ class Settings(BaseSettings):
     @field_validator(
         *("model_base_url", "model", "model_api_key", "database_url"),
         *("embedding_base_url", "embedding_model", "embedding_api_key", "embedding_dimension"),
+        *("public_url", "search_base_url", "search_api_key", "image_base_url", "image_api_key", "image_model"),
         mode="before",
     )
     @classmethod
@@ -153,6 +166,14 @@ class Settings(BaseSettings):
             raise ValueError("PALAVER_EMBEDDING_BASE_URL needs PALAVER_EMBEDDING_MODEL beside it")
         return self
 
+    @field_validator("public_url", "search_base_url", "image_base_url")
+    @classmethod
+    def _is_web_address(cls, url: str | None) -> str | None:
+        address = urlsplit(url or "http://here")
+        if address.scheme not in ("http", "https") or not address.hostname:
+            raise ValueError(f"{url} is not a web address")
+        return url
+
     @property
     def is_loopback(self) -> bool:
         if self.host == "localhost":
@@ -161,6 +182,10 @@ class Settings(BaseSettings):
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return False
+
+    @property
+    def reached_at(self) -> str:
+        return self.public_url or f"http://{'localhost' if self.host in _EVERYWHERE else self.host}:{self.port}"
 
     @property
     def trusts_this_machine(self) -> bool:

@@ -11,6 +11,7 @@ from domain.gateways.rows import Gateways
 from domain.identity import Principal
 from domain.ingestion import Ingestion
 from domain.providers import Providers
+from domain.published import Published
 from domain.retrieval import Retrieval
 from domain.service import Service
 from domain.skills import Skills
@@ -32,6 +33,7 @@ class Context:
     skills: Skills
     completions: Completions
     accounts: Accounts
+    published: Published
     loaders: Loaders = field(default_factory=Loaders)
 
     def fresh(self) -> "Context":
@@ -48,6 +50,7 @@ class Context:
             self.skills,
             self.completions,
             self.accounts,
+            self.published,
         )
 
 

@@ -15,6 +15,7 @@ from schema.knowledge_documents import KnowledgeDocumentMutations, KnowledgeDocu
 from schema.memories import MemoryMutations, MemoryQueries
 from schema.nodes import NodeQueries
 from schema.providers import ProviderMutations
+from schema.published import PublishedQueries
 from schema.routes import ModelRouteMutations, ModelRouteQueries
 from schema.scalars import SCALARS
 from schema.search import SearchQueries
@@ -43,6 +44,7 @@ class Query(
     GatewayQueries,
     SkillQueries,
     MemoryQueries,
+    PublishedQueries,
     SyncQueries,
     UsageQueries,
     BudgetQueries,

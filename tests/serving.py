@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 from typing import Any  # Settings and credentials are open dictionaries here.
 
 import httpx
@@ -37,9 +38,10 @@ async def serving(credentials: dict[str, Any], upstream: Upstream, **settings: A
         "model": "test-model",
         "provider_tries": 1,
     } | settings
-    app = create_app(Settings(**chosen), Surroundings(credentials))
-    async with listening(app) as url, httpx.AsyncClient(base_url=url, timeout=30) as client:
-        yield Served(url, app.runtime, upstream, client)
+    with TemporaryDirectory() as folder:
+        app = create_app(Settings(**{"data_dir": folder} | chosen), Surroundings(credentials))
+        async with listening(app) as url, httpx.AsyncClient(base_url=url, timeout=30) as client:
+            yield Served(url, app.runtime, upstream, client)
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 from uuid import UUID
@@ -33,9 +33,16 @@ class Remembers(Protocol):
 
 class Housekeeping:
     def __init__(
-        self, turns: Turns, keys: Keys, *, keep_events_hours: float = 48, caches: Mapping[str, Remembers] | None = None
+        self,
+        turns: Turns,
+        keys: Keys,
+        *,
+        keep_events_hours: float = 48,
+        caches: Mapping[str, Remembers] | None = None,
+        sweeps: Sequence[Callable[[], Awaitable[None]]] = (),
     ) -> None:
-        """`caches` by the channels on which they are told of changes."""
+        """`caches` by the channels on which they are told of changes; `sweeps` forget what has expired, every hour."""
+        self._sweeps = (self.forget_old_events, *sweeps)
         self._turns, self._keys, self._keep_events_hours = turns, keys, keep_events_hours
         self._caches: dict[str, Remembers] = {REVOKED: keys, **(caches or {})}
         forgetting = {channel: cache.forget for channel, cache in self._caches.items()}
@@ -51,7 +58,7 @@ class Housekeeping:
             asyncio.create_task(_every(lease / 4, self.renew_leases), name="leases"),
             asyncio.create_task(_every(lease / 3, self.end_expired), name="expired turns"),
             asyncio.create_task(_every(2, partial(self._keys.write_uses, every_seconds=30)), name="key uses"),
-            asyncio.create_task(_every(3600, self.forget_old_events), name="old turn events"),
+            *(asyncio.create_task(_every(3600, sweep), name="sweep") for sweep in self._sweeps),
         ]
 
     async def close(self) -> None:

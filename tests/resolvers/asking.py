@@ -7,6 +7,7 @@ from typing import Any  # Variables and answers are open.
 
 from domain.agents import Sampling
 from domain.identity import Principal
+from domain.published import Published
 from domain.service import Service
 from execution import Executor, Request, Result
 from models import database
@@ -51,6 +52,9 @@ class Asker:
             talk.skills,
             talk.completions,
             talk.accounts,
+            talk.issuing,
+            talk.budgets,
+            Published(),
         )
 
     @asynccontextmanager

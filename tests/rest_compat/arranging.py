@@ -4,12 +4,14 @@
       "settings": {"env": "production"},
       "keys": {"wsk": "WSK", "theirs": {"kind": "WSK", "workspace": "another"}},
       "files": {"docs/guide.md": "# Guide"},
-      "memories": {"coffee": {"externalUser": "customer-1", "content": "Likes coffee."}}
+      "memories": {"coffee": {"externalUser": "customer-1", "content": "Likes coffee."}},
+      "published": {"page": {"type": "text/html", "name": "page.html", "text": "<p>Hello</p>"}}
     }
 
 Each key stands for its name in braces, `{wsk}`. Keys open a workspace that is new for the exchange, or a second one
 that they name; a sync key is bound to the source `shop` unless it names its `source`. Files are made in a folder that
-may be indexed, which is `{folder}`. A memory's name stands for its id; no API writes one.
+may be indexed, which is `{folder}`. A memory's name stands for its id, and that of a published file for the end of its
+link; no API writes them.
 """
 
 from collections.abc import Mapping
@@ -40,7 +42,12 @@ async def arranged(given: Mapping[str, Any], served: Served, folder: Path) -> di
         name: str((await _memory(memory, workspaces[memory.get("workspace", "")])).id)
         for name, memory in given.get("memories", {}).items()
     }
-    return {"folder": str(folder)} | made | memories
+    links = {
+        name: await served.runtime.published.save(file["text"].encode(), file["type"], file["name"])
+        for name, file in given.get("published", {}).items()
+    }
+    tokens = {name: link.rpartition("/")[2] for name, link in links.items()}
+    return {"folder": str(folder)} | made | memories | tokens
 
 
 def _described(wanted: str | dict[str, str]) -> dict[str, str]:

@@ -101,6 +101,7 @@ def wants_pings(connection: HTTPConnection) -> bool:
 
 _DONE = Frame(b"[DONE]")
 _KINDS = frozenset({"SK", "OWNER", "LOCAL"})
+_ANYBODY = _KINDS | {"WSK", "PAK", "SSK", "AAK", "ANONYMOUS"}
 _OPENAI_ERROR = {
     "type": "object",
     "required": ["error"],
@@ -127,7 +128,7 @@ AIVAX = Dialect(
     folder=Path(__file__).parent,
     prefixes=("/api/v1", "/v1"),
     key=key_of,
-    key_kinds={"/api/v1": _KINDS, "/v1": _KINDS},
+    key_kinds={"/api/v1": _KINDS, "/v1": _KINDS, "/api/v1/public": _ANYBODY},
     security={
         "bearer": {"type": "http", "scheme": "bearer", "description": "An `sk-` key."},
         "query": {"type": "apiKey", "in": "query", "name": "api-key", "description": "The same key."},
