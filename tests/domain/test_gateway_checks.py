@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from domain.gateways.checks import check
@@ -197,7 +197,7 @@ _TEXT = some.text(min_size=1, max_size=20)
 _JSON = some.recursive(
     some.none() | some.booleans() | some.integers(-(2**31), 2**31) | _TEXT,
     lambda inner: some.lists(inner, max_size=3) | some.dictionaries(_TEXT, inner, max_size=3),
-    max_leaves=6,
+    max_leaves=3,
 )
 _SIMPLE: Mapping[Any, some.SearchStrategy[Any]] = {
     str: _TEXT,
@@ -223,6 +223,8 @@ def values_of(hint: Any) -> some.SearchStrategy[Any]:
     return _SIMPLE[hint] if hint in _SIMPLE else some.sampled_from(hint)
 
 
+# A hundred members take their time to be thought of on a busy machine.
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(values_of(Parameters))
 def test_survives_being_kept(parameters: Parameters) -> None:
     """Every member, with what is secret in it, through JSON and the seal."""
