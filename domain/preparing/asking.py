@@ -9,6 +9,7 @@ from typing import Protocol
 import models
 from domain.agents import AgentSpec
 from domain.identity import Principal
+from domain.preparing import thoughts
 from domain.usage import UsageItem
 from engine import AnswerShape, ChatRequest, Engine, Message
 from engine.events import Text, Usage
@@ -116,7 +117,7 @@ class Asking:
                 usage = _estimate(request.messages, pieces)
             if usage is not None:
                 bill.add(purpose, usage, choice.model)
-        return "".join(pieces)
+        return thoughts.removed("".join(pieces))
 
 
 def _estimate(messages: Sequence[Message], pieces: Sequence[str]) -> Usage:

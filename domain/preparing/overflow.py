@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from domain.gateways.parameters import ContextOverflow
-from engine.chat import Message, Role
+from engine.chat import Message, Part, Raw, Role
 from errors import ContextFull
 
 __all__ = ["CHARACTERS_PER_TOKEN", "fit", "size", "truncated"]
@@ -52,8 +52,14 @@ def truncated(messages: Sequence[Message], characters: int) -> tuple[Message, ..
 
 def size(message: Message) -> int:
     """In characters, of which four make about one token."""
-    said = sum(len(part) if isinstance(part, str) else _MEDIA_CHARACTERS for part in message.parts)
+    said = sum(map(_length, message.parts))
     return said + sum(len(call.name) + len(call.arguments) for call in message.tool_calls)
+
+
+def _length(part: Part) -> int:
+    if isinstance(part, str):
+        return len(part)
+    return len(part.text) if isinstance(part, Raw) and part.text else _MEDIA_CHARACTERS
 
 
 def _exchanges(messages: Sequence[Message]) -> list[list[Message]]:

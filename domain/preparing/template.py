@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from domain.preparing import history
 from engine.chat import ChatRequest, Message, Role
 
 __all__ = ["applied"]
@@ -18,6 +19,7 @@ def _written(message: Message, template: str) -> Message:
     text = message.text
     if message.role is not Role.USER or not text.strip():
         return message
-    media = tuple(part for part in message.parts if not isinstance(part, str))
+    place = next(place for place, part in enumerate(message.parts) if history.is_text(part))
+    before, after = message.parts[:place], (part for part in message.parts[place:] if not history.is_text(part))
     # Only the template's own words are looked through: a user may well say "{prompt}".
-    return replace(message, parts=(text.join(template.split("{prompt}")), *media))
+    return replace(message, parts=(*before, text.join(template.split("{prompt}")), *after))

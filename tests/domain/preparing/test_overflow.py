@@ -4,10 +4,10 @@ from hypothesis import strategies as st
 
 from domain.gateways.parameters import ContextOverflow
 from domain.preparing.overflow import fit, size, truncated
-from engine.chat import Message, Role
+from engine.chat import Message, Raw, Role
 from engine.events import ToolCall
 from errors import ContextFull
-from tests.domain.preparing.saying import conversations
+from tests.domain.preparing.saying import PICTURE, conversations
 
 rooms = st.integers(0, 400)
 
@@ -78,6 +78,12 @@ def test_a_running_exchange_loses_its_oldest_calls_first() -> None:
     said = [Message.user("Look!"), *call("a"), *call("b")]
 
     assert truncated(said, 40) == (said[0], said[3], said[4])
+
+
+def test_a_picture_counts_for_something_and_a_marked_text_for_its_length() -> None:
+    assert size(Message.user("Look", PICTURE)) == 3_004
+    assert size(Message.user(Raw({"type": "text", "text": "Look", "cache_control": {}}))) == 4
+    assert size(Message.assistant("Hm", tool_calls=(ToolCall("a", "look", "{}"),))) == 8
 
 
 def test_throwing_tells_how_much_there_is() -> None:

@@ -309,6 +309,7 @@ ROUTING = Routing("small", "middle", "large", high_complexity_model_reasoning_ef
     [
         ("low", "low", "small"),
         ("Medium.", "medium", "middle"),
+        ("<think>low?</think>high", "high", "large"),
         ("**high**", "high", "large"),
         ("hm", "medium", "middle"),
     ],

@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.preparing.template import applied
-from engine.chat import Message, Role
+from engine.chat import Message, Raw, Role
 from tests.domain.preparing.saying import PICTURE, conversations, request
 
 
@@ -20,6 +20,13 @@ def test_each_question_is_put_into_the_words_of_the_gateway() -> None:
         "Translate «Two» into Greek, and nothing but «Two».",
     ]
     assert written.messages[-1].parts[-1] is PICTURE
+    assert applied(request(Message.user(PICTURE, "One")), "<{prompt}>").messages[0].parts == (PICTURE, "<One>")
+
+
+def test_a_text_with_a_mark_for_the_vendor_is_text() -> None:
+    marked = Raw({"type": "text", "text": "One", "cache_control": {"type": "ephemeral"}})
+
+    assert applied(request(Message.user(marked)), "«{prompt}»").messages == (Message.user("«One»"),)
 
 
 def test_a_question_may_speak_of_templates() -> None:
