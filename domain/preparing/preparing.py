@@ -19,7 +19,7 @@ from domain.preparing.overrides import Overrides
 from domain.preparing.prepared import Prepared
 from domain.retrieval import Asked, Retrieval
 from domain.skills import Skills
-from domain.tools.skills import Skill, SkillSet
+from domain.tools.skills import SkillSet
 from domain.tools.toolbox import Toolbox
 from engine import ChatRequest, Engine, chat
 from engine.guard import Guard
@@ -196,10 +196,7 @@ class Preparing:
     async def _skills_of(self, call: _Call) -> SkillSet | None:
         if not call.gateway.skills or self._skills is None or self._toolbox is None:
             return None
-        found = await self._skills.by_ids(call.caller.principal, call.gateway.skills)
-        offered = [
-            Skill(each.slug, each.instructions, each.description, each.sources, each.allowed_tools) for each in found
-        ]
+        offered = await self._skills.by_ids(call.caller.principal, call.gateway.skills)
         return SkillSet(offered, call.gateway, self._toolbox.remote, call.caller)
 
     async def _tools(self, call: _Call, inquiry: knowledge.Inquiry | None, skills: SkillSet | None) -> dict[str, Tool]:

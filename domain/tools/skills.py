@@ -1,19 +1,20 @@
 """Skills: instructions that a model loads when it needs them, and the tools they bring to light."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any  # Tool arguments are open JSON.
 
 from domain.agents import Tool
 from domain.calling import Caller
-from domain.gateways.parameters import Parameters, RemoteSource
+from domain.gateways.parameters import Parameters
+from domain.skills import Skill
 from domain.tools.arguments import check
 from domain.tools.remote import RemoteTexts
 from domain.tools.together import together
 from engine.chat import ChatRequest, Message, Role
 from errors import ToolFailed
 
-__all__ = ["READ_SKILL", "Skill", "SkillSet"]
+__all__ = ["READ_SKILL", "SkillSet"]
 
 READ_SKILL, _SHELL = "read_skill", "shell"
 _RESERVED = frozenset({READ_SKILL, _SHELL})
@@ -32,15 +33,6 @@ _PARAMETERS: Mapping[str, Any] = {
     },
     "required": ["slugs"],
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Skill:
-    slug: str
-    instructions: str
-    description: str | None = None
-    sources: tuple[RemoteSource, ...] = ()
-    allowed_tools: tuple[str, ...] = ()
 
 
 class SkillSet:

@@ -1,18 +1,32 @@
 from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 
 from domain.calling import Caller
 from domain.gateways.parameters import Parameters, RemoteSource
+from domain.skills import Skill
 from domain.tools import Nonces, RemoteTexts
-from domain.tools.skills import Skill, SkillSet
+from domain.tools.skills import SkillSet
 from engine.chat import ChatRequest, Message, Tool
 from engine.guard import Guard
 from errors import SourceFailed, ToolFailed
 from tests.domain.tools.listening import Server
 
-LETTERS = Skill("Letters", "Write letters.", "When a letter is wanted.", allowed_tools=("send",))
-SUMS = Skill("sums", "Do sums.")
+
+def skill(
+    slug: str,
+    instructions: str = "…",
+    description: str | None = None,
+    *,
+    sources: tuple[RemoteSource, ...] = (),
+    allowed_tools: tuple[str, ...] = (),
+) -> Skill:
+    return Skill(uuid4(), slug, instructions, description, sources, allowed_tools)
+
+
+LETTERS = skill("Letters", "Write letters.", "When a letter is wanted.", allowed_tools=("send",))
+SUMS = skill("sums", "Do sums.")
 TOOLS = tuple(Tool(name) for name in ("send", "forecast", "clock", "shell", "read_skill"))
 ASKED = ChatRequest(model="acme", messages=(Message.system("Be kind."), Message.user("Hi")), tools=TOOLS)
 
@@ -82,7 +96,7 @@ async def test_knows_no_other_skills(guard: Guard, nonces: Nonces, caller: Calle
 async def test_fetches_what_belongs_to_a_skill(guard: Guard, nonces: Nonces, caller: Caller, server: Server) -> None:
     server.says("/tone", "Be formal.")
     source = RemoteSource("Tone", f"{server.url}/tone", headers={"token": "x"})
-    made = skill_set(guard, nonces, caller, Skill("letters", "Write letters.", sources=(source,)))
+    made = skill_set(guard, nonces, caller, skill("letters", "Write letters.", sources=(source,)))
 
     await read(made, "letters")
     await read(made, "letters")
@@ -93,7 +107,7 @@ async def test_fetches_what_belongs_to_a_skill(guard: Guard, nonces: Nonces, cal
     server.says("/tone", status=404)
     broken = RemoteSource("Rules", f"{server.url}/rules")
     with pytest.raises(SourceFailed, match="Rules"):
-        await read(skill_set(guard, nonces, caller, Skill("x", "…", sources=(broken,))), "x")
+        await read(skill_set(guard, nonces, caller, skill("x", "…", sources=(broken,))), "x")
 
 
 async def test_a_skill_brings_its_tools_to_light(guard: Guard, nonces: Nonces, caller: Caller) -> None:
