@@ -72,13 +72,11 @@ async def fill(here: Ground, embedder: Synthetic, count: int) -> models.Collecti
     await vector_index.build(row.id, DIMENSION)
     async with connection() as bare:
         await bare.execute("VACUUM ANALYZE knowledge_documents, contents, chunks, chunk_vectors", timeout=None)
-        size = await bare.fetchval("SELECT pg_size_pretty(pg_relation_size($1::text::regclass))", _index(row.id))
+        size = await bare.fetchval(
+            "SELECT pg_size_pretty(pg_relation_size($1::text::regclass))", vector_index.name(row.id)
+        )
     print(f"index built and tables vacuumed in {time.perf_counter() - began:.0f} s, {size}")
     return collection
-
-
-def _index(embedder_id: UUID) -> str:
-    return f"chunk_vectors_{embedder_id.hex}"
 
 
 async def _fill_some(

@@ -11,7 +11,7 @@ import asyncpg
 
 from models import database
 
-__all__ = ["SMALLEST", "URGENT", "build", "exists_sql", "is_due"]
+__all__ = ["SMALLEST", "URGENT", "build", "exists_sql", "is_due", "name"]
 
 SMALLEST = 10_000
 # From here on waiting for the end of an import would make searches wait too long.
@@ -22,12 +22,12 @@ URGENT = 200_000
 _LINKS_BYTES, _MOST_MEGABYTES = 500, 4_000
 
 
-def _name(embedder_id: UUID) -> str:
+def name(embedder_id: UUID) -> str:
     return f"chunk_vectors_{embedder_id.hex}"
 
 
 def exists_sql(embedder_id: UUID) -> str:
-    return f"EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass('{_name(embedder_id)}') AND indisvalid)"
+    return f"EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass('{name(embedder_id)}') AND indisvalid)"
 
 
 async def is_due(embedder_id: UUID, fewest: int) -> bool:
@@ -54,7 +54,7 @@ async def build(embedder_id: UUID, dimension: int) -> None:
     bare = await database.client().borrow()
     try:
         # One at a time, and nothing twice.
-        if await bare.fetchval("SELECT pg_try_advisory_lock(hashtext($1))", _name(embedder_id)):
+        if await bare.fetchval("SELECT pg_try_advisory_lock(hashtext($1))", name(embedder_id)):
             await _build(bare, embedder_id, dimension)
     finally:
         bare.terminate()
@@ -64,19 +64,19 @@ async def _build(bare: asyncpg.Connection, embedder_id: UUID, dimension: int) ->
     if await bare.fetchval(f"SELECT {exists_sql(embedder_id)}"):
         return
     # What a build that was broken off has left is no index.
-    await bare.execute(f"DROP INDEX IF EXISTS {_name(embedder_id)}")
+    await bare.execute(f"DROP INDEX IF EXISTS {name(embedder_id)}")
     count = await bare.fetchval("SELECT count(*) FROM chunk_vectors WHERE embedder_id = $1", embedder_id)
     megabytes = min(64 + count * (2 * dimension + _LINKS_BYTES) // 1_000_000, _MOST_MEGABYTES)
     await bare.execute(f"SET maintenance_work_mem = '{megabytes}MB'")
     statement = (
-        f"CREATE INDEX CONCURRENTLY {_name(embedder_id)} ON chunk_vectors"
+        f"CREATE INDEX CONCURRENTLY {name(embedder_id)} ON chunk_vectors"
         f" USING hnsw ((embedding::halfvec({dimension})) halfvec_cosine_ops) WHERE embedder_id = '{embedder_id}'"
     )
     try:
         await bare.execute(statement)
     except (asyncpg.DiskFullError, asyncpg.OutOfMemoryError):
         # Several processes build it in shared memory, of which containers are given little.
-        await bare.execute(f"DROP INDEX IF EXISTS {_name(embedder_id)}")
+        await bare.execute(f"DROP INDEX IF EXISTS {name(embedder_id)}")
         await bare.execute("SET max_parallel_maintenance_workers = 0")
         await bare.execute(statement)
     await bare.execute("ANALYZE chunks, chunk_vectors")
