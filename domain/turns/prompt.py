@@ -1,6 +1,7 @@
 """From a question and what was said before it to what the model is asked."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import models
 from domain.agents import AgentSpec
@@ -13,10 +14,13 @@ __all__ = ["HISTORY_MESSAGES", "estimate_tokens", "gather"]
 HISTORY_MESSAGES = 200
 
 
-def gather(spec: AgentSpec, history: Sequence[models.Message], question: str) -> chat.ChatRequest:
+def gather(
+    spec: AgentSpec, history: Sequence[models.Message], question: str, *, with_reasoning: bool = False
+) -> chat.ChatRequest:
     """Instructions and question always go in, then as much of the history as the context window takes, newest first."""
     instructions = (chat.Message.system(spec.instructions),) if spec.instructions else ()
-    said = (*instructions, *map(_as_asked, history), chat.Message.user(question))
+    earlier = [_as_asked(message, with_reasoning=with_reasoning) for message in history]
+    said = (*instructions, *earlier, chat.Message.user(question))
     # The other half is for what is looked up.
     room = spec.context_characters // (1 if spec.knowledge is None else 2)
     return chat.ChatRequest(
@@ -33,7 +37,9 @@ def estimate_tokens(text: str) -> int:
     return len(text) // overflow.CHARACTERS_PER_TOKEN + 4
 
 
-def _as_asked(message: models.Message) -> chat.Message:
+def _as_asked(message: models.Message, *, with_reasoning: bool) -> chat.Message:
     if message.role == "user":
         return chat.Message.user(message.text)
-    return chat.Message.assistant(message.text)
+    answered = chat.Message.assistant(message.text)
+    thought = "".join(part["text"] for part in message.parts if part["type"] == "reasoning") if with_reasoning else ""
+    return replace(answered, extra={"reasoning_content": thought}) if thought else answered
