@@ -85,6 +85,8 @@ class Settings(BaseSettings):
     jobs_takeover_seconds: float = Field(default=10, gt=1)
     # What a synced record says is kept for so long after it last changed; what is found of it stays.
     sync_cache_days: float = Field(default=90, gt=0)
+    # What a message was answered from is shown for so long.
+    retrieval_log_days: float = Field(default=365, gt=0)
     # Folders of the server whose files may be indexed by their path.
     index_roots: Annotated[tuple[Path, ...], NoDecode] = ()
 
