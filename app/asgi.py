@@ -89,6 +89,8 @@ def create_app(settings: Settings, surroundings: Surroundings) -> Palaver:
             runtime.skills,
             runtime.completions,
             runtime.accounts,
+            runtime.issuing,
+            runtime.budgets,
             runtime.published,
         )
 

@@ -18,6 +18,7 @@ from domain import accounts, catalog, memories, skills
 from domain.accounts import Accounts
 from domain.admission import Admission
 from domain.agents import Sampling
+from domain.budgets import Budgets
 from domain.catalog import Offer
 from domain.collections import Chunking
 from domain.completions.call import Means
@@ -31,6 +32,7 @@ from domain.healing import Healer
 from domain.holds import CHANGED as BUDGETS_CHANGED
 from domain.holds import Holds
 from domain.ingestion import Ingestion, IngestionOptions
+from domain.issuing import Issuing
 from domain.keys import Keys
 from domain.ledger import Ledger
 from domain.preparing import Preparing
@@ -77,6 +79,7 @@ class Runtime:
         self.settings = settings
         self.offer, self._provider = _connected(settings, surroundings)
         self.keys = Keys()
+        self.issuing = Issuing(self.keys)
         self.engine = Engine(patience=_patience(settings), listener=metrics.LISTENER)
         self.guard = Guard(allow_private=settings.allow_private_urls)
         self.secrets = Secrets(partial(secret_keys, settings))
@@ -107,7 +110,7 @@ class Runtime:
         )
         self.accounts = Accounts(self.secrets)
         holds, rates = Holds(self.turns.owner), Rates(self.turns.owner)
-        self.ledger = Ledger(holds, rates)
+        self.ledger, self.budgets = Ledger(holds, rates), Budgets(holds)
         self.admission = Admission(holds, rates, check=self.ledger.check)
         names = Names(self.providers, self.gateways, self.offer.problems)
         nonces = Nonces(self.accounts.salt_of)

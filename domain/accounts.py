@@ -66,6 +66,8 @@ class Accounts:
             if changes:
                 await row.save(update_fields=list(changes))
                 await _announce(row.id)
+        # Here at once, and not when this process hears itself.
+        self.forget(str(row.id))
         return row
 
     async def roll_salt(self, principal: Principal) -> models.Workspace:
@@ -75,6 +77,7 @@ class Accounts:
             row.salt = self._new_salt(row.id)
             await row.save(update_fields=["salt"])
             await _announce(row.id)
+        self.forget(str(row.id))
         return row
 
     def forget(self, workspace_id: str) -> None:

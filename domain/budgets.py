@@ -16,13 +16,13 @@ from tortoise.queryset import QuerySet
 
 import models
 from domain.billing import PERIOD_STARTED, SPENT
-from domain.holds import CHANGED
+from domain.holds import CHANGED, Holds
 from domain.identity import Principal
 from domain.usage import SMALLEST
 from errors import Conflict, Invalid, NotFound
 from models.database import connection, transaction
 
-__all__ = ["State", "balance", "create", "delete", "find", "states", "update", "visible_to"]
+__all__ = ["Budgets", "State", "balance", "find", "states", "visible_to"]
 
 _MOST_DOLLARS = 100_000_000
 
@@ -39,44 +39,54 @@ async def find(principal: Principal, budget_id: str) -> models.Budget:
     return row
 
 
-async def create(
-    principal: Principal, *, amount: float, period: models.BudgetPeriod, key_id: str | None = None
-) -> models.Budget:
-    """What was spent before it was made does not count."""
-    row = models.Budget(workspace_id=principal.workspace_id, amount=_check_amount(amount), period=period)
-    if key_id is not None:
-        row.api_key_id = await _find_key(principal, key_id)
-    try:
-        async with transaction():
-            await row.save(force_create=True)
+class Budgets:
+    """`holds` is what this process holds of them: it learns of a change at once, and not when it hears itself."""
+
+    def __init__(self, holds: Holds) -> None:
+        self._holds = holds
+
+    async def create(
+        self, principal: Principal, *, amount: float, period: models.BudgetPeriod, key_id: str | None = None
+    ) -> models.Budget:
+        """What was spent before it was made does not count."""
+        row = models.Budget(workspace_id=principal.workspace_id, amount=_check_amount(amount), period=period)
+        if key_id is not None:
+            row.api_key_id = await _find_key(principal, key_id)
+        try:
+            async with transaction():
+                await row.save(force_create=True)
+                await _announce(principal)
+        except IntegrityError as exc:
+            whose = "This workspace" if key_id is None else "This key"
+            raise Conflict(f"{whose} has a budget of this period already: change that one") from exc
+        self._forget(principal)
+        return row
+
+    async def update(self, principal: Principal, budget_id: str, changes: Mapping[str, Any]) -> models.Budget:
+        """`changes` may hold an amount, and `reset` to begin anew with nothing spent."""
+        async with transaction(), connection() as bare:
+            row = await find(principal, budget_id)
+            # Not by the row at hand: calls are being paid from it all the time.
+            if "amount" in changes:
+                amount = _check_amount(changes["amount"])
+                await bare.execute("UPDATE budgets SET amount = $2 WHERE id = $1", row.id, amount)
+            if changes.get("reset"):
+                await bare.execute("UPDATE budgets SET spent = 0, period_started_at = now() WHERE id = $1", row.id)
             await _announce(principal)
-    except IntegrityError as exc:
-        whose = "This workspace" if key_id is None else "This key"
-        raise Conflict(f"{whose} has a budget of this period already: change that one") from exc
-    return row
+            await row.refresh_from_db()
+        self._forget(principal)
+        return row
 
+    async def delete(self, principal: Principal, budget_id: str) -> models.Budget:
+        async with transaction():
+            row = await find(principal, budget_id)
+            await row.delete()
+            await _announce(principal)
+        self._forget(principal)
+        return row
 
-async def update(principal: Principal, budget_id: str, changes: Mapping[str, Any]) -> models.Budget:
-    """`changes` may hold an amount, and `reset` to begin anew with nothing spent."""
-    async with transaction(), connection() as bare:
-        row = await find(principal, budget_id)
-        # Not by the row at hand: calls are being paid from it all the time.
-        if "amount" in changes:
-            amount = _check_amount(changes["amount"])
-            await bare.execute("UPDATE budgets SET amount = $2 WHERE id = $1", row.id, amount)
-        if changes.get("reset"):
-            await bare.execute("UPDATE budgets SET spent = 0, period_started_at = now() WHERE id = $1", row.id)
-        await _announce(principal)
-        await row.refresh_from_db()
-    return row
-
-
-async def delete(principal: Principal, budget_id: str) -> models.Budget:
-    async with transaction():
-        row = await find(principal, budget_id)
-        await row.delete()
-        await _announce(principal)
-    return row
+    def _forget(self, principal: Principal) -> None:
+        self._holds.forget(str(principal.workspace_id))
 
 
 @dataclass(frozen=True, slots=True)

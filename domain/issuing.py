@@ -13,10 +13,11 @@ from tortoise.queryset import QuerySet
 import models
 from domain import keys
 from domain.identity import SCOPES, UNLIMITED, KeyKind, Limits, Principal, PrincipalKind
+from domain.keys import Keys
 from errors import Forbidden, NotFound
 from models.database import connection, transaction
 
-__all__ = ["change", "issue", "manageable_by", "withdraw"]
+__all__ = ["Issuing", "manageable_by"]
 
 
 def manageable_by(principal: Principal) -> QuerySet[models.ApiKey]:
@@ -24,49 +25,56 @@ def manageable_by(principal: Principal) -> QuerySet[models.ApiKey]:
     return keys.visible_to(principal).filter(kind__in=kinds)
 
 
-async def issue(
-    principal: Principal,
-    kind: KeyKind,
-    *,
-    label: str | None = None,
-    domains: Sequence[str] = (),
-    source: str | None = None,
-    expires_days: int | None = None,
-    limits: Limits = UNLIMITED,
-) -> tuple[models.ApiKey, str]:
-    """A negative number of days is as good as none."""
-    await _check(principal)
-    if not SCOPES[PrincipalKind(kind)] <= principal.scopes:
-        raise Forbidden(f"A key of kind {principal.kind.value} may not make one of kind {kind.value}")
-    return await keys.create(
-        principal.workspace_id,
-        kind,
-        label=label,
-        domains=domains,
-        source=source,
-        expires_days=None if expires_days is not None and expires_days < 0 else expires_days,
-        limits=limits,
-    )
+class Issuing:
+    def __init__(self, known: Keys) -> None:
+        self._keys = known
 
+    async def issue(
+        self,
+        principal: Principal,
+        kind: KeyKind,
+        *,
+        label: str | None = None,
+        domains: Sequence[str] = (),
+        source: str | None = None,
+        expires_days: int | None = None,
+        limits: Limits = UNLIMITED,
+    ) -> tuple[models.ApiKey, str]:
+        """A negative number of days is as good as none."""
+        await _check(principal)
+        if not SCOPES[PrincipalKind(kind)] <= principal.scopes:
+            raise Forbidden(f"A key of kind {principal.kind.value} may not make one of kind {kind.value}")
+        return await keys.create(
+            principal.workspace_id,
+            kind,
+            label=label,
+            domains=domains,
+            source=source,
+            expires_days=None if expires_days is not None and expires_days < 0 else expires_days,
+            limits=limits,
+        )
 
-async def change(principal: Principal, key_id: str, changes: Mapping[str, Any]) -> models.ApiKey:
-    """`changes` may hold label and each limit. It counts in every process, from the next call on."""
-    await _check(principal)
-    async with transaction(), connection() as bare:
-        row = await _find(principal, key_id)
-        for name, value in changes.items():
-            setattr(row, name, value)
-        keys.check_label(row.label)
-        keys.check_limits(Limits(*(getattr(row, name) for name in asdict(UNLIMITED))))
-        if changes:
-            await row.save(update_fields=list(changes))
-            await bare.execute("SELECT pg_notify($1, $2)", keys.REVOKED, row.digest)
-    return row
+    async def change(self, principal: Principal, key_id: str, changes: Mapping[str, Any]) -> models.ApiKey:
+        """`changes` may hold label and each limit. It counts in every process, from the next call on."""
+        await _check(principal)
+        async with transaction(), connection() as bare:
+            row = await _find(principal, key_id)
+            for name, value in changes.items():
+                setattr(row, name, value)
+            keys.check_label(row.label)
+            keys.check_limits(Limits(*(getattr(row, name) for name in asdict(UNLIMITED))))
+            if changes:
+                await row.save(update_fields=list(changes))
+                await bare.execute("SELECT pg_notify($1, $2)", keys.REVOKED, row.digest)
+        # Here at once, and not when this process hears itself.
+        self._keys.forget(row.digest)
+        return row
 
-
-async def withdraw(principal: Principal, key_id: str) -> models.ApiKey:
-    """Who is limited may do this: it gives nobody more than they have."""
-    return await keys.revoke(principal, (await _find(principal, key_id)).id)
+    async def withdraw(self, principal: Principal, key_id: str) -> models.ApiKey:
+        """Who is limited may do this: it gives nobody more than they have."""
+        row = await keys.revoke(principal, (await _find(principal, key_id)).id)
+        self._keys.forget(row.digest)
+        return row
 
 
 async def _find(principal: Principal, key_id: str) -> models.ApiKey:

@@ -6,10 +6,12 @@ import strawberry
 
 import resolvers.enums  # noqa: F401 - before anything takes an enum as an argument, the graph has to know it
 from domain.accounts import Accounts
+from domain.budgets import Budgets
 from domain.completions.completions import Completions
 from domain.gateways.rows import Gateways
 from domain.identity import Principal
 from domain.ingestion import Ingestion
+from domain.issuing import Issuing
 from domain.providers import Providers
 from domain.published import Published
 from domain.retrieval import Retrieval
@@ -33,6 +35,8 @@ class Context:
     skills: Skills
     completions: Completions
     accounts: Accounts
+    issuing: Issuing
+    budgets: Budgets
     published: Published
     loaders: Loaders = field(default_factory=Loaders)
 
@@ -50,6 +54,8 @@ class Context:
             self.skills,
             self.completions,
             self.accounts,
+            self.issuing,
+            self.budgets,
             self.published,
         )
 

@@ -134,14 +134,14 @@ async def api_keys(
     return await page_of_rows(found, PageArgs(first, after, last, before), newest_by="id")
 
 
-def masked_key(root: strawberry.Parent[models.ApiKey]) -> str:
-    return f"...{root.preview.rpartition('…')[2]}"
+def ending(root: strawberry.Parent[models.ApiKey]) -> str:
+    return root.preview.rpartition("…")[2]
 
 
 async def create_key(
     info: Info, input: Annotated[CreateKeyInput, strawberry.argument(description="The key.")]
 ) -> CreateKeyPayload:
-    row, secret = await issuing.issue(
+    row, secret = await info.context.issuing.issue(
         info.context.principal,
         input.kind,
         label=input.label,
@@ -158,13 +158,13 @@ async def update_key(
 ) -> KeyPayload:
     names = ("label", "requests_per_minute", "tokens_per_minute", "calls_at_once")
     changes = {name: value for name in names if (value := getattr(input, name)) is not UNSET}
-    return KeyPayload(await issuing.change(info.context.principal, input.id, changes))
+    return KeyPayload(await info.context.issuing.change(info.context.principal, input.id, changes))
 
 
 async def revoke_key(
     info: Info, input: Annotated[RevokeKeyInput, strawberry.argument(description="Which one.")]
 ) -> KeyPayload:
-    return KeyPayload(await issuing.withdraw(info.context.principal, input.id))
+    return KeyPayload(await info.context.issuing.withdraw(info.context.principal, input.id))
 
 
 # ---------------------------------------------------------------- settings

@@ -58,9 +58,7 @@ class ApiKey(Node):
     kind: KeyKind = strawberry.field(description="What it is for.")
     label: str | None = strawberry.field(description="The name it was given.")
     preview: str = strawberry.field(description="Its beginning and its last six characters, to know it by.")
-    masked_key = strawberry.field(
-        resolver=resolve.masked_key, description="Three dots and its last six characters, as some lists show keys."
-    )
+    ending = strawberry.field(resolver=resolve.ending, description="Its last six characters.")
     allowed_domains: list[str] = strawberry.field(description="Whose pages may use it.")
     source: str | None = strawberry.field(description="The sync source it belongs to.")
     requests_per_minute: int | None = strawberry.field(description="How many models it may ask in a minute.")

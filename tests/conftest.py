@@ -19,6 +19,7 @@ from domain import catalog
 from domain.accounts import CHANGED as ACCOUNTS_CHANGED
 from domain.accounts import Accounts
 from domain.admission import Admission
+from domain.budgets import Budgets
 from domain.catalog import Offer
 from domain.completions.call import Means
 from domain.completions.completions import Completions
@@ -30,6 +31,7 @@ from domain.holds import CHANGED as BUDGETS_CHANGED
 from domain.holds import Holds
 from domain.identity import SCOPES, Principal, PrincipalKind
 from domain.ingestion import Ingestion
+from domain.issuing import Issuing
 from domain.keys import Keys
 from domain.ledger import Ledger
 from domain.preparing import Preparing
@@ -144,6 +146,8 @@ class Talk:
     completions: Completions
     ledger: Ledger
     accounts: Accounts
+    issuing: Issuing
+    budgets: Budgets
 
 
 MakeTalk = Callable[..., AbstractAsyncContextManager[Talk]]
@@ -187,7 +191,7 @@ def process(workspace: models.Workspace) -> MakeTalk:
             await asyncio.wait_for(housekeeping.listening(), 5)
             yield Talk(
                 *(turns, housekeeping, keys, provider, retrieval, Ingestion(EMBEDDERS)),
-                *(providers, gateways, skills, completions, ledger, accounts),
+                *(providers, gateways, skills, completions, ledger, accounts, Issuing(keys), Budgets(holds)),
             )
         finally:
             await turns.close()

@@ -22,11 +22,9 @@ async def test_settings_are_what_was_last_said(principal: Principal, known: Acco
     assert await known.settings_of(principal.workspace_id) == AccountSettings("local", True, False)
 
     await known.update(principal, {"name": " Shop ", "allows_logging": False})
-    known.forget(str(principal.workspace_id))
     assert await known.settings_of(principal.workspace_id) == AccountSettings("Shop", False, False)
 
     await known.update(principal, {"heals_json": True})
-    known.forget_all()
     assert await known.settings_of(principal.workspace_id) == AccountSettings("Shop", False, True)
 
 
@@ -71,7 +69,6 @@ async def test_a_rolled_salt_is_another(principal: Principal, stranger: Principa
     before, theirs = await known.salt_of(principal.workspace_id), await known.salt_of(stranger.workspace_id)
 
     await known.roll_salt(principal)
-    known.forget(str(principal.workspace_id))
 
     assert await known.salt_of(principal.workspace_id) != before
     assert await known.salt_of(stranger.workspace_id) == theirs != before

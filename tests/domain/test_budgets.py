@@ -5,12 +5,14 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any  # Credentials are an open dictionary.
+from uuid import uuid4
 
 import orjson
 import pytest
 
 import models
 from domain import budgets, keys
+from domain.budgets import Budgets
 from domain.holds import Holds
 from domain.identity import KeyKind, Principal
 from domain.keys import Keys
@@ -19,6 +21,8 @@ from models import BudgetPeriod
 from models.database import connection
 from tests.paying import Till, entry_of, till
 
+# Another process, which makes no calls.
+BUDGETS = Budgets(Holds(uuid4()))
 # What `entry_of` costs.
 COST = Decimal("0.003")
 
@@ -28,7 +32,7 @@ async def spend(here: Till, principal: Principal, estimate: Decimal = COST) -> N
 
 
 async def test_lets_in_until_it_is_used_up(principal: Principal) -> None:
-    await budgets.create(principal, amount=0.03, period=BudgetPeriod.TOTAL)
+    await BUDGETS.create(principal, amount=0.03, period=BudgetPeriod.TOTAL)
     async with till() as here:
         for _ in range(10):
             await spend(here, principal)
@@ -41,7 +45,7 @@ async def test_lets_in_until_it_is_used_up(principal: Principal) -> None:
 
 
 async def test_asks_the_database_only_now_and_then(principal: Principal, statements: list[str]) -> None:
-    await budgets.create(principal, amount=1000, period=BudgetPeriod.TOTAL)
+    await BUDGETS.create(principal, amount=1000, period=BudgetPeriod.TOTAL)
     async with till(flush_seconds=60) as here:
         await here.admission.admit(principal, estimate=COST)
         statements.clear()
@@ -65,8 +69,8 @@ async def test_without_budgets_nothing_is_asked(principal: Principal, statements
 
 async def test_workspace_and_key_must_both_have_enough(principal: Principal) -> None:
     row, secret = await keys.create(principal.workspace_id, KeyKind.SK)
-    await budgets.create(principal, amount=1, period=BudgetPeriod.TOTAL)
-    await budgets.create(principal, amount=0.003, period=BudgetPeriod.MONTH, key_id=str(row.id))
+    await BUDGETS.create(principal, amount=1, period=BudgetPeriod.TOTAL)
+    await BUDGETS.create(principal, amount=0.003, period=BudgetPeriod.MONTH, key_id=str(row.id))
     caller = await Keys().authenticate(secret, None)
     async with till() as here:
         await spend(here, caller)
@@ -81,7 +85,7 @@ async def test_workspace_and_key_must_both_have_enough(principal: Principal) -> 
 
 
 async def test_a_used_up_budget_stops_what_costs_nothing_too(principal: Principal) -> None:
-    await budgets.create(principal, amount=0, period=BudgetPeriod.TOTAL)
+    await BUDGETS.create(principal, amount=0, period=BudgetPeriod.TOTAL)
     async with till() as here:
         with pytest.raises(BudgetExceeded):
             await here.admission.admit(principal)
@@ -89,7 +93,7 @@ async def test_a_used_up_budget_stops_what_costs_nothing_too(principal: Principa
 
 async def test_an_estimate_above_the_budget_lets_one_in_at_a_time(principal: Principal) -> None:
     """Nobody can say what an answer will cost: a limit must be usable to its end all the same."""
-    await budgets.create(principal, amount=0.007, period=BudgetPeriod.TOTAL)
+    await BUDGETS.create(principal, amount=0.007, period=BudgetPeriod.TOTAL)
     async with till() as here:
         first = await here.admission.admit(principal, estimate=Decimal(5))
         with pytest.raises(BudgetExceeded):
@@ -104,7 +108,7 @@ async def test_an_estimate_above_the_budget_lets_one_in_at_a_time(principal: Pri
 
 
 async def test_what_is_released_is_free_again(principal: Principal) -> None:
-    await budgets.create(principal, amount=0.003, period=BudgetPeriod.TOTAL)
+    await BUDGETS.create(principal, amount=0.003, period=BudgetPeriod.TOTAL)
     async with till() as here:
         for _ in range(3):
             permit = await here.admission.admit(principal, estimate=COST)
@@ -118,7 +122,7 @@ async def test_what_is_released_is_free_again(principal: Principal) -> None:
 
 
 async def test_what_others_hold_is_given_back_when_it_is_needed(principal: Principal) -> None:
-    await budgets.create(principal, amount=0.03, period=BudgetPeriod.TOTAL)
+    await BUDGETS.create(principal, amount=0.03, period=BudgetPeriod.TOTAL)
     async with till(flush_seconds=60) as one, till(flush_seconds=60) as other:
         await spend(one, principal)
 
@@ -131,7 +135,7 @@ async def test_what_others_hold_is_given_back_when_it_is_needed(principal: Princ
 
 
 async def test_a_new_period_begins_by_itself(principal: Principal) -> None:
-    budget = await budgets.create(principal, amount=0.003, period=BudgetPeriod.DAY)
+    budget = await BUDGETS.create(principal, amount=0.003, period=BudgetPeriod.DAY)
     async with till() as here:
         await spend(here, principal)
         with pytest.raises(BudgetExceeded):
@@ -153,17 +157,17 @@ async def test_a_new_period_begins_by_itself(principal: Principal) -> None:
 
 
 async def test_more_money_counts_at_once(principal: Principal) -> None:
-    budget = await budgets.create(principal, amount=0.003, period=BudgetPeriod.TOTAL)
+    budget = await BUDGETS.create(principal, amount=0.003, period=BudgetPeriod.TOTAL)
     async with till() as here:
         await spend(here, principal)
         with pytest.raises(BudgetExceeded):
             await here.admission.admit(principal, estimate=COST)
 
-        await budgets.update(principal, str(budget.id), {"amount": 0.006})
+        await BUDGETS.update(principal, str(budget.id), {"amount": 0.006})
         here.holds.forget(str(principal.workspace_id))
 
         await spend(here, principal)
-    await budgets.update(principal, str(budget.id), {"reset": True})
+    await BUDGETS.update(principal, str(budget.id), {"reset": True})
     assert (await models.Budget.get()).spent == 0
 
 
@@ -171,7 +175,7 @@ async def test_a_new_budget_is_heard_of(principal: Principal) -> None:
     async with till() as here:
         await here.admission.admit(principal, estimate=COST)
 
-        await budgets.create(principal, amount=0, period=BudgetPeriod.TOTAL)
+        await BUDGETS.create(principal, amount=0, period=BudgetPeriod.TOTAL)
         await asyncio.wait_for(here.heard.wait(), 5)
 
         with pytest.raises(BudgetExceeded):
@@ -179,10 +183,10 @@ async def test_a_new_budget_is_heard_of(principal: Principal) -> None:
 
 
 async def test_a_deleted_budget_limits_nobody(principal: Principal) -> None:
-    budget = await budgets.create(principal, amount=0.003, period=BudgetPeriod.TOTAL)
+    budget = await BUDGETS.create(principal, amount=0.003, period=BudgetPeriod.TOTAL)
     async with till() as here:
         permit = await here.admission.admit(principal, estimate=COST)
-        await budgets.delete(principal, str(budget.id))
+        await BUDGETS.delete(principal, str(budget.id))
         here.holds.forget(str(principal.workspace_id))
 
         here.ledger.record(entry_of(principal, permit))
@@ -194,19 +198,19 @@ async def test_a_deleted_budget_limits_nobody(principal: Principal) -> None:
 @pytest.mark.parametrize("amount", [-1, 1e12, float("nan"), float("inf")])
 async def test_impossible_amounts_are_refused(principal: Principal, amount: float) -> None:
     with pytest.raises(Invalid, match="amount must be between"):
-        await budgets.create(principal, amount=amount, period=BudgetPeriod.TOTAL)
+        await BUDGETS.create(principal, amount=amount, period=BudgetPeriod.TOTAL)
 
 
 async def test_one_of_each_period(principal: Principal, stranger: Principal) -> None:
     row, _ = await keys.create(principal.workspace_id, KeyKind.SK)
     for period in BudgetPeriod:
-        await budgets.create(principal, amount=1, period=period)
-        await budgets.create(principal, amount=1, period=period, key_id=str(row.id))
+        await BUDGETS.create(principal, amount=1, period=period)
+        await BUDGETS.create(principal, amount=1, period=period, key_id=str(row.id))
 
     with pytest.raises(Conflict):
-        await budgets.create(principal, amount=1, period=BudgetPeriod.DAY)
+        await BUDGETS.create(principal, amount=1, period=BudgetPeriod.DAY)
     with pytest.raises(NotFound):
-        await budgets.create(stranger, amount=1, period=BudgetPeriod.DAY, key_id=str(row.id))
+        await BUDGETS.create(stranger, amount=1, period=BudgetPeriod.DAY, key_id=str(row.id))
     with pytest.raises(NotFound):
         await budgets.find(stranger, str((await models.Budget.first() or row).id))
 
@@ -243,7 +247,7 @@ async def process(**told: Any) -> AsyncIterator[asyncio.subprocess.Process]:
 async def test_four_processes_spend_all_of_it_and_no_more(
     database: dict[str, Any], principal: Principal, amount: Decimal, estimate: Decimal, calls: int
 ) -> None:
-    await budgets.create(principal, amount=float(amount), period=BudgetPeriod.TOTAL)
+    await BUDGETS.create(principal, amount=float(amount), period=BudgetPeriod.TOTAL)
     told = {"credentials": database, "workspace": str(principal.workspace_id), "callers": 4, "estimate": str(estimate)}
     async with process(**told) as a, process(**told) as b, process(**told) as c, process(**told) as d:
         let_in = [int(out) for out, _ in await asyncio.gather(*(each.communicate(b"\n") for each in (a, b, c, d)))]
@@ -256,7 +260,7 @@ async def test_four_processes_spend_all_of_it_and_no_more(
 
 
 async def test_what_a_killed_process_held_becomes_free(database: dict[str, Any], principal: Principal) -> None:
-    await budgets.create(principal, amount=0.003, period=BudgetPeriod.TOTAL)
+    await BUDGETS.create(principal, amount=0.003, period=BudgetPeriod.TOTAL)
     told = {"credentials": database, "workspace": str(principal.workspace_id), "estimate": "0.003", "hangs": True}
     async with till() as here:
         async with process(**told) as holder:
@@ -278,7 +282,7 @@ async def test_what_a_killed_process_held_becomes_free(database: dict[str, Any],
 
 async def test_who_was_taken_for_dead_passes_no_limit(principal: Principal) -> None:
     """A process that slept through its lease: what it held is given to others, and it draws anew."""
-    await budgets.create(principal, amount=0.006, period=BudgetPeriod.TOTAL)
+    await BUDGETS.create(principal, amount=0.006, period=BudgetPeriod.TOTAL)
     async with till(flush_seconds=60) as sleeper, till(flush_seconds=60) as other:
         permit = await sleeper.admission.admit(principal, estimate=COST)
         await _let_leases_end()

@@ -73,11 +73,11 @@ async def test_keys_have_limits(process: MakeTalk, principal: Principal) -> None
         made = data(
             await ask(
                 'mutation { createKey(input: {kind: SK, label: "ci", requestsPerMinute: 60, callsAtOnce: 2})'
-                " { secret key { id preview maskedKey requestsPerMinute tokensPerMinute callsAtOnce } } }"
+                " { secret key { id preview ending requestsPerMinute tokensPerMinute callsAtOnce } } }"
             )
         )["createKey"]
         key, end = made["key"], made["secret"][-6:]
-        assert (key["preview"], key["maskedKey"]) == (f"sk-…{end}", f"...{end}")
+        assert (key["preview"], key["ending"]) == (f"sk-…{end}", end)
         assert (key["requestsPerMinute"], key["tokensPerMinute"], key["callsAtOnce"]) == (60, None, 2)
 
         changed = data(

@@ -4,6 +4,7 @@ Errors are `{"error": …, "details": …}`, and on OpenAI's wire as OpenAI has 
 """
 
 from base64 import b64decode
+from collections.abc import Mapping
 from pathlib import Path
 
 from starlette.requests import HTTPConnection
@@ -58,6 +59,8 @@ _TYPES = {
     429: "rate_limit_error",
 }
 _CODES = {401: "invalid_api_key", 402: "insufficient_quota", 429: "rate_limit_exceeded"}
+# What one endpoint is documented to call otherwise than all the rest.
+_STATUSES: Mapping[tuple[str | None, str], int] = {("DeleteApiKey", "not_found"): 400}
 # The administrative paths that speak OpenAI's wire all the same.
 _OPENAI_PATHS = ("/v1", "/api/v1/chat/completions", "/api/v1/models")
 
@@ -66,7 +69,8 @@ def refuse(failure: Failure) -> Refusal:
     if failure.path.startswith(_OPENAI_PATHS):
         return Refusal(failure.status, {"error": openai_error(failure)})
     details = {"fields": failure.facts["fields"]} if "fields" in failure.facts else None
-    return Refusal(failure.status, {"error": failure.message, "details": details})
+    status = _STATUSES.get((failure.operation, failure.code), failure.status)
+    return Refusal(status, {"error": failure.message, "details": details})
 
 
 def openai_error(failure: Failure) -> dict[str, object]:
