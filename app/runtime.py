@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Self  # asyncpg's connection parameters are an open dictionary.
+from uuid import uuid4
 
 from pydantic import SecretStr
 
@@ -39,7 +40,7 @@ from domain.preparing import Preparing
 from domain.providers import Providers
 from domain.published import Published
 from domain.rates import Rates
-from domain.retrieval import Retrieval
+from domain.retrieval import Retrieval, forget_logs
 from domain.secrets import Secrets
 from domain.service import Service
 from domain.skills import Skills
@@ -100,26 +101,19 @@ class Runtime:
             data_directory=str(settings.data_dir),
             chunking=_chunking(settings),
         )
-        self.turns = Turns(
-            self.engine,
-            TurnLog(),
-            _options(settings, sampling, self.offer),
-            retrieval=self.retrieval,
-            providers=self.providers,
-            finished=metrics.turn_ended,
-        )
+        # Under which this process leases turns and holds of budgets.
+        owner = uuid4()
         self.accounts = Accounts(self.secrets)
-        holds, rates = Holds(self.turns.owner), Rates(self.turns.owner)
+        holds, rates = Holds(owner), Rates(owner)
         self.ledger, self.budgets = Ledger(holds, rates), Budgets(holds)
         self.admission = Admission(holds, rates, check=self.ledger.check)
         names = Names(self.providers, self.gateways, self.offer.problems)
-        nonces = Nonces(self.accounts.salt_of)
         preparing = Preparing(
             self.engine,
             self.retrieval,
             toolbox=Toolbox(
                 self.guard,
-                nonces,
+                Nonces(self.accounts.salt_of),
                 self.retrieval,
                 shells=Shells(settings.data_dir / "shell"),
                 builtins=builtins,
@@ -127,6 +121,16 @@ class Runtime:
             skills=self.skills,
             models=names,
             guard=self.guard,
+        )
+        self.turns = Turns(
+            self.engine,
+            TurnLog(),
+            _options(settings, sampling),
+            names=names,
+            preparing=preparing,
+            admission=self.admission,
+            owner=owner,
+            finished=metrics.turn_ended,
         )
         self.completions = Completions(
             Means(
@@ -150,7 +154,11 @@ class Runtime:
                 accounts.CHANGED: self.accounts,
                 BUDGETS_CHANGED: holds,
             },
-            sweeps=[memories.forget_expired, self.published.forget_expired],
+            sweeps=[
+                memories.forget_expired,
+                self.published.forget_expired,
+                partial(forget_logs, settings.retrieval_log_days),
+            ],
         )
         self.ingestion = Ingestion(self.embedders, _ingestion(settings), works=works or settings.jobs == "web")
         self._database = Database(surroundings.credentials)
@@ -204,13 +212,12 @@ async def _ask() -> None:
         await bare.fetchval("SELECT 1")
 
 
-def _options(settings: Settings, sampling: Sampling, offer: Offer) -> Options:
+def _options(settings: Settings, sampling: Sampling) -> Options:
     return Options(
         sampling,
         settings.instructions,
         settings.lease_seconds,
         is_enabled=settings.ai_enabled,
-        problems=offer.problems,
     )
 
 

@@ -19,7 +19,7 @@ from engine.events import End, EndReason, Reasoning, Text, ToolCall, Usage
 from engine.targets import Target
 from errors import PlatformError
 
-__all__ = ["Answering", "Returned", "Said", "Step", "added", "as_text"]
+__all__ = ["Answering", "Returned", "Said", "Step", "content_of"]
 
 _logger = logging.getLogger(__name__)
 
@@ -101,7 +101,7 @@ class Answering:
                 result = returned.result
                 if isinstance(result, ToolResult):
                     following += result.messages
-                told = chat.Message.tool_result(returned.call.id, as_text(result))
+                told = chat.Message.tool_result(returned.call.id, _as_text(result))
                 request = replace(request, messages=(*request.messages, told))
             request = replace(request, messages=(*request.messages, *following))
 
@@ -114,7 +114,7 @@ class Answering:
                     case Usage():
                         # Nonsense is as good as no report: then it is estimated.
                         if _is_plausible(event):
-                            self.usage = added(self.usage, event)
+                            self.usage = _added(self.usage, event)
                     case End():
                         self.reason = event.reason
 
@@ -139,8 +139,12 @@ class Answering:
             return Returned(call, {"error": "The tool failed."}, failed=True)
 
 
-def as_text(result: Any) -> str:
-    content = result.content if isinstance(result, ToolResult) else result
+def content_of(result: Any) -> Any:
+    return result.content if isinstance(result, ToolResult) else result
+
+
+def _as_text(result: Any) -> str:
+    content = content_of(result)
     return content if isinstance(content, str) else orjson.dumps(content).decode()
 
 
@@ -149,7 +153,7 @@ def _is_plausible(usage: Usage) -> bool:
     return all(isinstance(count, int) and 0 <= count < _MOST_TOKENS for count in counts)
 
 
-def added(one: Usage | None, other: Usage) -> Usage:
+def _added(one: Usage | None, other: Usage) -> Usage:
     if one is None:
         return other
     return Usage(

@@ -24,7 +24,7 @@ from domain.billing import Bill, bill
 from domain.entries import Entry, Spoken, Utterance
 from domain.holds import Hold, Holds, Settlement
 from domain.rates import Rates
-from domain.usage import SMALLEST, cost_of, items_json
+from domain.usage import cost_of, items_json
 from errors import Invalid, Unavailable
 from models.database import Unreachable, connection, transaction
 
@@ -109,9 +109,7 @@ class Ledger:
     def record(self, entry: Entry) -> Decimal:
         """What the call cost."""
         usage = entry.usage
-        cost = cost_of(usage, entry.model)
-        if entry.items:
-            cost = (cost + sum((item.amount for item in entry.items), _NOTHING)).quantize(SMALLEST)
+        cost = cost_of(usage, entry.model, entry.items)
         holds = entry.permit.settle(cost, usage.input_tokens + usage.output_tokens) if entry.permit is not None else []
         self._due.append(_Due(entry, cost, holds))
         self._something.set()
@@ -250,7 +248,7 @@ def _bill(due: _Due) -> Bill:
         model.input_price,
         model.output_price,
         model.cached_price,
-        items_json(entry.items) if entry.items else "[]",
+        items_json(entry.items),
         not entry.status.is_failure,
         entry.error_code,
         entry.started_at + timedelta(milliseconds=entry.response_ms),

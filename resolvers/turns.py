@@ -53,8 +53,12 @@ class ReplyInput:
     model_id: strawberry.ID | None = strawberry.field(
         default=None, description="The model to ask; the conversation's, or the default one, when left out."
     )
+    gateway: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="A gateway, by its id or slug, to ask instead of a model: with all that it is told and may do.",
+    )
     knowledge: KnowledgeInput | None = strawberry.field(
-        default=None, description="What to look up first; nothing when left out."
+        default=None, description="What to look up first; nothing when left out, or what the gateway has."
     )
 
 
@@ -105,6 +109,7 @@ def ask_of(input: ReplyInput, action: str, *, stream: bool) -> Ask:
         external_user=input.external_user,
         new_conversation_user=input.new_conversation.external_user if input.new_conversation else None,
         model_id=input.model_id,
+        gateway=input.gateway,
         action=action,
         knowledge=_knowledge(input.knowledge) if input.knowledge else None,
         stream=stream,

@@ -181,7 +181,13 @@ def process(workspace: models.Workspace) -> MakeTalk:
         )
         admission = Admission(holds, rates, check=ledger.check)
         completions = Completions(Means(engine, names, preparing, admission, ledger, accounts, Healer(engine)))
-        turns = Turns(engine, log, Options(**options), retrieval=retrieval, providers=providers)
+        turns = Turns(
+            *(engine, log, Options(**options)),
+            names=names,
+            preparing=preparing,
+            admission=admission,
+            owner=owner,
+        )
         remembering: dict[str, Remembers] = {CHANGED: gateways, ACCOUNTS_CHANGED: accounts, BUDGETS_CHANGED: holds}
         housekeeping = Housekeeping(turns, keys, caches=remembering | dict(caches or {}))
         log.open()

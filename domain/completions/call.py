@@ -1,11 +1,10 @@
 """One call from its admission to its record: whatever happens between, it is written down once, with what it cost."""
 
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any  # Bodies are open JSON.
 
 import models
 from domain.accounts import Accounts, AccountSettings
@@ -20,15 +19,12 @@ from domain.healing import Form, Healer, form_of
 from domain.identity import Principal
 from domain.ledger import Entry, Ledger, Spoken, Utterance
 from domain.preparing import Bill, Choice, Prepared, Preparing
-from domain.usage import UsageItem, cost_of, estimate_tokens, items_of
+from domain.usage import UsageItem, estimate_tokens, items_of
 from engine import ChatRequest, Engine, Packet
 from engine.events import EndReason, Reasoning, Text, ToolCall, Usage
 from errors import PlatformError
 
 __all__ = ["Call", "Means"]
-
-# What an answer may be long when nobody says how long it may be: for putting money aside, not for cutting it off.
-_LIKELY_TOKENS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +65,8 @@ class Call:
         """Admitted, but nobody has been asked anything yet."""
         agent = await means.names.find(principal, asked.model)
         account = await means.accounts.settings_of(principal.workspace_id)
-        permit = await means.admission.admit(principal, **_estimate(asked.request, agent))
+        cost, tokens = agent.likely(asked.request)
+        permit = await means.admission.admit(principal, estimate=cost, tokens=tokens)
         return cls(means, principal, asked, agent, account, permit)
 
     @property
@@ -242,13 +239,6 @@ class Call:
 
 def _provider_of(model: models.Model) -> str | None:
     return model.provider.name if isinstance(model.provider, models.Provider) else None
-
-
-def _estimate(request: ChatRequest, agent: Agent) -> Mapping[str, Any]:
-    read, model = _tokens_of(request), agent.spec.model
-    parameters = agent.parameters
-    limit = request.max_tokens or (parameters.max_completion_tokens if parameters else None) or _LIKELY_TOKENS
-    return {"estimate": cost_of(Usage(read, limit), model), "tokens": read + limit}
 
 
 def _tokens_of(request: ChatRequest) -> int:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
 import models
@@ -16,8 +17,11 @@ from domain.identity import Principal
 from domain.preparing import Choice
 from domain.providers import Providers
 from domain.recent import Recent
+from domain.usage import cost_of, estimate_tokens
+from engine import ChatRequest
+from engine.events import Usage
 from engine.targets import Target
-from errors import Invalid, NotConfigured
+from errors import Invalid, NotConfigured, NotFound
 
 __all__ = ["Agent", "Names", "Offered", "tag_of"]
 
@@ -26,6 +30,8 @@ _FRESH_SECONDS = 2.0
 _KEEP = 10_000
 _MOST_OFFERED = 10_000
 
+# What an answer may be long when nobody says how long it may be: for putting money aside, not for cutting it off.
+_LIKELY_TOKENS = 1_000
 # What is not said is left to the model: who asks here has asked models before.
 _SAMPLING = Sampling(None, None)
 
@@ -41,6 +47,12 @@ class Agent:
     called: str
     gateway: models.Gateway | None = None
     parameters: Parameters | None = None
+
+    def likely(self, request: ChatRequest) -> tuple[Decimal, int]:
+        """About what a call will cost at most, in US dollars and in tokens: for putting it aside beforehand."""
+        limit = request.max_tokens or (self.parameters and self.parameters.max_completion_tokens) or _LIKELY_TOKENS
+        read = sum(estimate_tokens(len(message.text)) for message in request.messages)
+        return cost_of(Usage(read, limit), self.spec.model), read + limit
 
     @property
     def has_own_address(self) -> bool:
@@ -75,12 +87,16 @@ class Names:
 
     async def find(self, principal: Principal, name: str) -> Agent:
         """Asked with every call, so looked up once in a while; a gateway's own changes are told at once."""
-        resolved = await self.gateways.resolve(principal, name)
-        if resolved is not None:
-            row, parameters = resolved.row, resolved.parameters
-            key = f"{row.id}@{row.revision}"
-            return await self._recently(principal, key, lambda: self._of_gateway(principal, row, parameters))
-        return await self._recently(principal, name, lambda: self._model(principal, name, "model"))
+        return await self._gateway(principal, name) or await self._recently(
+            principal, name, lambda: self._model(principal, name, "model")
+        )
+
+    async def gateway(self, principal: Principal, name: str) -> Agent:
+        """By its id or slug, and nothing else of that name."""
+        agent = await self._gateway(principal, name)
+        if agent is None:
+            raise NotFound("gateway", name)
+        return agent
 
     async def offered(self, principal: Principal) -> list[Offered]:
         """What can be asked for by name, newest first: gateways, routes, models that are set up."""
@@ -102,7 +118,7 @@ class Names:
         row = await catalog.default_model(principal)
         if row is None:
             return None
-        agent = self._of_row(row)
+        agent = self.of_row(row)
         return Choice(agent.spec.model, agent.targets)
 
     # ---------------------------------------------------------------- what is known for a moment
@@ -132,6 +148,14 @@ class Names:
 
     # ---------------------------------------------------------------- gateways
 
+    async def _gateway(self, principal: Principal, name: str) -> Agent | None:
+        resolved = await self.gateways.resolve(principal, name)
+        if resolved is None:
+            return None
+        row, parameters = resolved.row, resolved.parameters
+        key = f"{row.id}@{row.revision}"
+        return await self._recently(principal, key, lambda: self._of_gateway(principal, row, parameters))
+
     async def _of_gateway(self, principal: Principal, row: models.Gateway, parameters: Parameters) -> Agent:
         if parameters.base_address == INTEGRATED:
             found = await self._model(principal, parameters.model_name, "The gateway's modelName")
@@ -153,7 +177,7 @@ class Names:
         row = await _configured(principal, name) or await self._catalogued(principal, name)
         if row is None:
             raise Invalid(field, f"names no gateway and no model that is set up here: {name[:200]!r}")
-        return self._of_row(row)
+        return self.of_row(row)
 
     async def _of_route(self, principal: Principal, name: str, targets: tuple[Target, ...]) -> Agent:
         ids = [target.model_id for target in targets]
@@ -165,7 +189,8 @@ class Names:
         spec = AgentSpec(first, first.provider.name, sampling=_SAMPLING, several=targets)
         return Agent(spec, targets, by_id, name)
 
-    def _of_row(self, row: models.Model) -> Agent:
+    def of_row(self, row: models.Model) -> Agent:
+        """`row` with its provider."""
         if row.provider.from_environment and self.problems:
             raise NotConfigured(self.problems[0])
         provider = self.providers.reach(row.provider)

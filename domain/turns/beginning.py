@@ -1,7 +1,7 @@
 """From a question to the rows of a turn and the request for the model."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -10,17 +10,16 @@ import orjson
 
 import models
 from domain import catalog, conversations
+from domain.admission import Admission, Permit
 from domain.agents import AgentSpec, Knowledge, Sampling
+from domain.completions.names import Agent, Names
 from domain.identity import Principal
 from domain.turns import prompt
 from engine import ChatRequest
 from errors import Invalid, NotConfigured, NotFound
 from models.database import connection
 
-__all__ = ["Ask", "Begun", "Reach", "begin"]
-
-# Sees to it that the engine can reach a provider; the name by which it finds it.
-Reach = Callable[[models.Provider], str]
+__all__ = ["Ask", "Begun", "begin"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +33,8 @@ class Ask:
     # Whose a new conversation is when `external_user` is not given.
     new_conversation_user: str | None = None
     model_id: str | None = None
+    # A gateway by its id or slug, which then says which model it is.
+    gateway: str | None = None
     action: str = "chat"
     knowledge: Knowledge | None = None
     # Whether the provider is asked to send the answer piece by piece.
@@ -45,35 +46,47 @@ class Begun:
     turn: models.Turn
     question: models.Message
     conversation: models.Conversation
-    spec: AgentSpec
+    agent: Agent
     request: ChatRequest
+    permit: Permit
+
+    @property
+    def spec(self) -> AgentSpec:
+        return self.agent.spec
 
 
 async def begin(
     principal: Principal,
     ask: Ask,
     *,
+    names: Names,
+    admission: Admission,
     sampling: Sampling,
     instructions: str | None,
     owner: UUID,
     lease_seconds: float,
-    reach: Reach,
-    no_model: str,
 ) -> Begun:
     """The question and the running turn are saved when this returns; the model has not been asked yet."""
     conversations.check_user(ask.external_user or ask.new_conversation_user)
     conversation, history = await _place(principal, ask)
-    spec = await _spec(principal, ask, conversation, sampling, instructions, reach, no_model)
+    agent = await _agent(principal, ask, conversation, names, sampling, instructions)
     is_new = conversation is None
     conversation = conversation or models.Conversation(
         workspace_id=principal.workspace_id,
         external_user=ask.external_user or ask.new_conversation_user,
-        model_id=spec.model.id,
+        model_id=_saved_id(agent),
     )
-    turn, question = _rows(principal, ask, conversation, spec, history)
+    request = prompt.gather(agent.spec, history, ask.text)
+    cost, tokens = agent.likely(request)
+    permit = await admission.admit(principal, estimate=cost, tokens=tokens)
+    turn, question = _rows(principal, ask, conversation, agent, history)
     turn.owner = owner
-    await _save(turn, question, conversation if is_new else None, lease_seconds)
-    return Begun(turn, question, conversation, spec, prompt.gather(spec, history, ask.text))
+    try:
+        await _save(turn, question, conversation if is_new else None, lease_seconds)
+    except BaseException:
+        permit.release(0)
+        raise
+    return Begun(turn, question, conversation, agent, request, permit)
 
 
 async def _save(
@@ -142,32 +155,42 @@ async def _place(principal: Principal, ask: Ask) -> tuple[models.Conversation | 
     return conversation, await conversations.path_to(leaf_id, limit=prompt.HISTORY_MESSAGES)
 
 
-async def _spec(
+async def _agent(
     principal: Principal,
     ask: Ask,
     conversation: models.Conversation | None,
+    names: Names,
     sampling: Sampling,
     instructions: str | None,
-    reach: Reach,
-    no_model: str,
-) -> AgentSpec:
-    model = None
+) -> Agent:
+    if ask.gateway is not None:
+        if ask.model_id is not None:
+            raise Invalid("modelId", "must be left out when a gateway is asked: it has a model of its own")
+        agent = await names.gateway(principal, ask.gateway)
+        return replace(agent, spec=replace(agent.spec, knowledge=ask.knowledge))
+    row = None
     if ask.model_id is not None:
-        model = await catalog.find(principal, ask.model_id)
+        row = await catalog.find(principal, ask.model_id)
     elif conversation is not None and conversation.model_id is not None:
-        model = await catalog.visible_to(principal).get_or_none(id=conversation.model_id).select_related("provider")
-    model = model or await catalog.default_model(principal)
-    if model is None:
-        raise NotConfigured(no_model)
-    provider = model.provider
-    return AgentSpec(model, provider.name, instructions, sampling, knowledge=ask.knowledge, engine_name=reach(provider))
+        row = await catalog.visible_to(principal).get_or_none(id=conversation.model_id).select_related("provider")
+    row = row or await catalog.default_model(principal)
+    if row is None:
+        raise NotConfigured(next(iter(names.problems), "No model is configured"))
+    agent = names.of_row(row)
+    spec = replace(agent.spec, instructions=instructions, sampling=sampling, knowledge=ask.knowledge)
+    return replace(agent, spec=spec)
+
+
+def _saved_id(agent: Agent) -> UUID | None:
+    """Of a model that is set up; others are known to the catalog or to their gateway only."""
+    return agent.targets[0].model_id
 
 
 def _rows(
     principal: Principal,
     ask: Ask,
     conversation: models.Conversation,
-    spec: AgentSpec,
+    agent: Agent,
     history: Sequence[models.Message],
 ) -> tuple[models.Turn, models.Message]:
     question = models.Message(
@@ -181,13 +204,13 @@ def _rows(
     turn = models.Turn(
         workspace_id=principal.workspace_id,
         conversation_id=conversation.id,
-        model_id=spec.model.id,
+        model_id=_saved_id(agent),
         question_id=question.id,
         answer_id=models.new_id(models.Kind.MESSAGE),
         continues=ask.after_id is None,
         action=ask.action,
-        provider_name=spec.provider_name,
-        model_name=spec.model.name,
+        provider_name=agent.spec.provider_name,
+        model_name=agent.spec.model.name,
         external_user=conversation.external_user,
         api_key_id=principal.key_id,
         started_at=datetime.now(UTC),

@@ -11,7 +11,7 @@ import asyncpg
 import orjson
 
 import models
-from domain import conversations, usage
+from domain import conversations, parts, usage
 from domain.billing import Bill, bill
 from domain.turns.events import (
     ReasoningAdded,
@@ -26,6 +26,7 @@ from domain.turns.events import (
 )
 from domain.turns.log import CHANNEL, TurnLog
 from domain.turns.prompt import estimate_tokens
+from domain.usage import UsageItem
 from engine.events import Usage
 from models.database import Unreachable, connection, row_of, transaction
 
@@ -50,6 +51,10 @@ class Ending:
     error_message: str | None = None
     first_token_at: datetime | None = None
     response_ms: float | None = None
+    # Who answered, where that is not the model of the turn; what else was paid for, and through which gateway.
+    model: models.Model | None = None
+    items: tuple[UsageItem, ...] = ()
+    gateway_id: UUID | None = None
 
 
 async def end(turn: models.Turn, ending: Ending) -> TurnOutcome | None:
@@ -210,7 +215,8 @@ async def _settle(
         turn.conversation_id,
     )
     assert record is not None, "the conversation is locked since the turn was closed"
-    model = models.Model(
+    model = ending.model or models.Model(
+        name=turn.model_name,
         vendor=closed["vendor"],
         input_price=closed["input_price"],
         output_price=closed["output_price"],
@@ -224,7 +230,8 @@ async def _bill_deleted(bare: asyncpg.Connection, turn: models.Turn, ending: End
     """The conversation is gone and the turn with it; what the model was asked is paid for all the same."""
     if await models.Turn.exists(id=turn.id):
         return
-    model = await models.Model.get_or_none(id=turn.model_id) or models.Model(vendor="unknown")
+    model = ending.model or await models.Model.get_or_none(id=turn.model_id)
+    model = model or models.Model(name=turn.model_name, vendor="unknown")
     await bill(bare, [_bill(turn, ending, ending.usage or _estimate(ending, ""), model)])
 
 
@@ -234,21 +241,21 @@ def _bill(turn: models.Turn, ending: Ending, used: Usage, model: models.Model) -
         workspace_id=turn.workspace_id,
         turn_id=turn.id,
         api_key_id=turn.api_key_id,
-        gateway_id=None,
+        gateway_id=ending.gateway_id,
         external_user=turn.external_user,
         provider_name=turn.provider_name,
-        model_name=turn.model_name,
+        model_name=model.name,
         vendor=model.vendor,
         action=turn.action,
         input_tokens=used.input_tokens,
         output_tokens=used.output_tokens,
         cached_tokens=used.cached_tokens,
         estimated=used.estimated,
-        cost=usage.cost_of(used, model),
+        cost=usage.cost_of(used, model, ending.items),
         input_price=model.input_price,
         output_price=model.output_price,
         cached_price=model.cached_price,
-        items="[]",
+        items=usage.items_json(ending.items),
         success=not ending.status.is_failure,
         error_code=ending.error_code,
         created_at=datetime.fromtimestamp(ending.last_event.moment, UTC),
@@ -306,34 +313,21 @@ def _interruption(turn: models.Turn, events: list[TurnEvent]) -> Ending:
 
 def parts_of(events: Sequence[TurnEvent]) -> list[models.Part]:
     """The message that these events make."""
-    parts: list[models.Part] = []
-    pieces: list[str] = []
-    kind = ""
-
-    def end_run() -> None:
-        if pieces:
-            parts.append({"type": kind, "text": "".join(pieces)})
-            pieces.clear()
-
-    for event in events:
-        match event:
-            case TextAdded() | ReasoningAdded():
-                event_kind = "text" if isinstance(event, TextAdded) else "reasoning"
-                if event_kind != kind:
-                    end_run()
-                    kind = event_kind
-                pieces.append(event.text)
-            case ToolCalled():
-                end_run()
-                parts.append(
-                    {"type": "tool_call", "call_id": event.call_id, "tool": event.tool, "arguments": event.arguments}
-                )
-            case ToolReturned():
-                end_run()
-                parts.append({"type": "tool_result", "call_id": event.call_id, "result": event.result})
-    end_run()
-    return parts
+    return parts.joined(part for event in events if (part := _part_of(event)) is not None)
 
 
-def text_of(parts: Sequence[models.Part]) -> str:
-    return "".join(part["text"] for part in parts if part["type"] == "text")
+def _part_of(event: TurnEvent) -> models.Part | None:
+    match event:
+        case TextAdded():
+            return {"type": "text", "text": event.text}
+        case ReasoningAdded():
+            return {"type": "reasoning", "text": event.text}
+        case ToolCalled():
+            return parts.called(event.call_id, event.tool, event.arguments)
+        case ToolReturned():
+            return parts.returned(event.call_id, event.result)
+    return None
+
+
+def text_of(said: Sequence[models.Part]) -> str:
+    return "".join(part["text"] for part in said if part["type"] == "text")

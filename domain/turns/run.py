@@ -4,12 +4,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from datetime import UTC, datetime
 
 import models
-from domain.agents import ToolResult
-from domain.answering import Answering, Returned, added
+from domain.answering import Answering, Returned, content_of
+from domain.preparing import Bill, Prepared
 from domain.turns import ending
 from domain.turns.beginning import Begun
 from domain.turns.events import (
@@ -22,14 +22,16 @@ from domain.turns.events import (
     TurnStarted,
     last_type,
 )
-from domain.turns.informing import Informed
 from domain.turns.log import TurnLog
-from engine import ChatRequest, Engine, Packet
+from engine import Engine, Packet
 from engine.events import Reasoning, Text, ToolCall, Usage
 from errors import Conflict, PlatformError, ProviderFailed, Unavailable
 from models import database
 
-__all__ = ["Run"]
+__all__ = ["Prepare", "Run"]
+
+# Makes what the model is asked; writes down what that cost, and what has to be closed at the end.
+Prepare = Callable[[Bill, AsyncExitStack], Awaitable[Prepared]]
 
 _logger = logging.getLogger(__name__)
 
@@ -44,17 +46,17 @@ class Run:
         engine: Engine,
         log: TurnLog,
         *,
+        prepare: Prepare,
         stream: bool,
-        inform: Callable[[], Awaitable[Informed]] | None = None,
     ) -> None:
-        self._begun, self._engine, self._log, self._stream, self._inform = begun, engine, log, stream, inform
-        self._tools = begun.spec.tools
+        self._begun, self._engine, self._log, self._stream, self._prepare = begun, engine, log, stream, prepare
         self.turn = begun.turn
         self.live = log.begin(begun.turn)
         self.error: PlatformError | None = None
         self._said: list[TurnEvent] = []
-        # What was used before the question was asked.
-        self._spent: Usage | None = None
+        # What was paid for before the question was asked.
+        self.bill = Bill()
+        self._prepared: Prepared | None = None
         self._answering: Answering | None = None
         self._first_token_at: datetime | None = None
         self._stopping: models.TurnStatus | None = None
@@ -91,25 +93,24 @@ class Run:
             self._log.end(self.turn.id)
 
     async def _ask(self) -> None:
-        request = await self._informed()
-        spec = self._begun.spec
-        self._answering = Answering(
-            self._engine, spec.targets, request, self._tools, stream=self._stream, max_rounds=spec.max_rounds
-        )
-        async with aclosing(self._answering.steps()) as steps:
-            async for step in steps:
-                if isinstance(step, Packet):
-                    self._hear(step)
-                elif isinstance(step, Returned):
-                    self._tell(step)
-
-    async def _informed(self) -> ChatRequest:
-        """The question with what is known about it."""
-        if self._inform is None:
-            return self._begun.request
-        informed = await self._inform()
-        self._tools, self._spent = {**self._tools, **informed.tools}, informed.usage
-        return informed.request
+        async with AsyncExitStack() as closing:
+            prepared = self._prepared = await self._prepare(self.bill, closing)
+            self._answering = Answering(
+                self._engine,
+                prepared.targets,
+                prepared.request,
+                prepared.tools,
+                stream=self._stream,
+                max_rounds=self._begun.spec.max_rounds,
+                before_round=prepared.before_round,
+                reading=prepared.reading,
+            )
+            async with aclosing(self._answering.steps()) as steps:
+                async for step in steps:
+                    if isinstance(step, Packet):
+                        self._hear(step)
+                    elif isinstance(step, Returned):
+                        self._tell(step)
 
     def _hear(self, packet: Packet) -> None:
         facts, live, said = self.live.facts, self.live, self._said
@@ -132,7 +133,7 @@ class Run:
             self._first_token_at = datetime.fromtimestamp(now, UTC)
 
     def _tell(self, returned: Returned) -> None:
-        result = returned.result.content if isinstance(returned.result, ToolResult) else returned.result
+        result = content_of(returned.result)
         made = ToolReturned(self.live.facts, self.live.last_sequence + 1, time.time(), returned.call.id, result)
         self._said.append(made)
         self.live.append(made)
@@ -156,8 +157,13 @@ class Run:
                 _sentence(self.error) if self.error else None,
                 self._first_token_at,
                 response_ms,
+                self._model(),
+                self.bill.items,
+                self._begun.agent.gateway.id if self._begun.agent.gateway else None,
             )
         )
+        # What it cost is written down; what was put aside for it is free again.
+        self._begun.permit.release(_tokens(outcome))
         if outcome is None:
             # Whoever ended it wrote the last event; readers here go on from what is saved.
             self.error = self.error or Conflict("The turn was ended elsewhere")
@@ -170,9 +176,15 @@ class Run:
     def _usage(self) -> Usage | None:
         """None when a model was asked and did not say."""
         if self._answering is None or not self._answering.rounds:
-            return self._spent or Usage(0, 0)
-        used = self._answering.usage
-        return self._spent if used is None else added(self._spent, used)
+            return Usage(0, 0)
+        return self._answering.usage
+
+    def _model(self) -> models.Model | None:
+        """Who answered, or was chosen to; None when it is who the turn was begun with."""
+        target = self._answering.target if self._answering else None
+        if target is not None and target.model_id in self._begun.agent.rows:
+            return self._begun.agent.rows[target.model_id]
+        return self._prepared.model if self._prepared else None
 
     def _status(self) -> models.TurnStatus:
         if self.error is not None:
@@ -202,3 +214,8 @@ def _writable(text: str) -> str:
 def _sentence(error: PlatformError) -> str:
     """The turn names its provider already."""
     return error.reason if isinstance(error, ProviderFailed) else str(error)
+
+
+def _tokens(outcome: TurnOutcome | None) -> int | None:
+    used = outcome.usage if outcome else None
+    return used.input_tokens + used.output_tokens if used else None

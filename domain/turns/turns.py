@@ -7,17 +7,18 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import models
+from domain.admission import Admission
 from domain.agents import Sampling
+from domain.completions.names import Names
 from domain.identity import Principal, Scope
-from domain.providers import Providers
-from domain.retrieval import Retrieval
+from domain.preparing import Preparing
 from domain.turns.beginning import Ask, Begun, begin
 from domain.turns.events import TurnEvent, TurnOutcome
-from domain.turns.informing import inform
 from domain.turns.log import CHANNEL, TurnLog
+from domain.turns.preparing import prepared
 from domain.turns.run import Run
 from engine import Engine
 from errors import Invalid, NotConfigured, NotFound, Unavailable
@@ -42,8 +43,6 @@ class Options:
     lease_seconds: float = 12.0
     question_characters: int = 400_000
     is_enabled: bool = True
-    # Why the operator's model cannot be asked, as the operator has to read it. Everything else works.
-    problems: tuple[str, ...] = ()
 
 
 class Turns:
@@ -55,14 +54,15 @@ class Turns:
         log: TurnLog,
         options: Options,
         *,
-        retrieval: Retrieval | None = None,
-        providers: Providers | None = None,
+        names: Names,
+        preparing: Preparing,
+        admission: Admission,
+        owner: UUID,
         finished: Callable[[TurnOutcome], object] | None = None,
     ) -> None:
+        """`owner`: whose lease a turn is under; a process that starts again is another one."""
         self._engine, self.log, self.options, self._finished = engine, log, options, finished
-        self._retrieval, self._providers = retrieval, providers
-        # Whose lease a turn is under; a process that starts again is another one.
-        self.owner = uuid4()
+        self._names, self._preparing, self._admission, self.owner = names, preparing, admission, owner
         self.running: dict[UUID, Run] = {}
         self._beginnings: set[asyncio.Task[Begun]] = set()
         self._closing = False
@@ -147,12 +147,12 @@ class Turns:
             begin(
                 principal,
                 ask,
+                names=self._names,
+                admission=self._admission,
                 sampling=self.options.sampling,
                 instructions=self.options.instructions,
                 owner=self.owner,
                 lease_seconds=self.options.lease_seconds,
-                reach=self._reach,
-                no_model=next(iter(self.options.problems), "No model is configured"),
             )
         )
         self._beginnings.add(beginning)
@@ -177,11 +177,6 @@ class Turns:
         if ask.knowledge is not None:
             principal.require(Scope.KNOWLEDGE_READ)
 
-    def _reach(self, provider: models.Provider) -> str:
-        if provider.from_environment and self.options.problems:
-            raise NotConfigured(self.options.problems[0])
-        return self._providers.reach(provider) if self._providers else provider.name
-
     def _begun_for_nobody(
         self, principal: Principal, ask: Ask, when_reader_leaves: WhenReaderLeaves, beginning: asyncio.Task[Begun]
     ) -> None:
@@ -193,10 +188,8 @@ class Turns:
             run.stop(models.TurnStatus.CANCELLED)
 
     def _run(self, principal: Principal, ask: Ask, begun: Begun) -> Run:
-        informing = None
-        if begun.spec.knowledge is not None and self._retrieval is not None:
-            informing = partial(inform, self._retrieval, self._engine, principal, begun)
-        run = self.running[begun.turn.id] = Run(begun, self._engine, self.log, stream=ask.stream, inform=informing)
+        prepare = partial(prepared, self._preparing, principal, begun)
+        run = self.running[begun.turn.id] = Run(begun, self._engine, self.log, prepare=prepare, stream=ask.stream)
         run.task.add_done_callback(lambda task: self._ended(run))
         return run
 

@@ -83,8 +83,12 @@ async def test_the_model_rewrites_the_question_and_is_paid_for_it(
     log = await models.RetrievalLog.all().first()
     assert log is not None
     assert log.query == "museum opening hours\nvisiting times\nWhen?"
-    assert outcome.usage is not None
-    assert (outcome.usage.input_tokens, outcome.usage.output_tokens) == (40, 10)
+    row = await models.UsageRecord.get(turn_id=outcome.turn.id)
+    assert (row.input_tokens, row.output_tokens) == (10, 2)
+    assert [(item["sku"], item["quantity"]) for item in row.items] == [
+        ("inference.resolving.query_rewrite.in", 30),
+        ("inference.resolving.query_rewrite.out", 8),
+    ]
 
 
 async def test_the_model_searches_itself(ingestion: Ingestion, principal: Principal, process: MakeTalk) -> None:
