@@ -1,5 +1,6 @@
 """Small questions that a model is asked on the way to an answer, and what they cost."""
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ __all__ = ["Asking", "Bill", "Choice", "Models", "Purpose", "choice_of"]
 _MILLION = Decimal(1_000_000)
 # A model that thinks before it writes counts its thoughts as well.
 _MOST_TOKENS = 1_000
+# More than any model reads or writes in one call.
+_MOST_PLAUSIBLE = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +69,15 @@ class Bill:
 
     def add(self, purpose: Purpose, usage: Usage, model: models.Model) -> None:
         sku, cached = f"inference.resolving.{purpose.name}", min(usage.cached_tokens, usage.input_tokens)
-        price = model.input_price or Decimal(0)
-        cached_price = price if model.cached_price is None else model.cached_price
-        self._put(f"{sku}.in", purpose, usage.input_tokens - cached, price)
-        self._put(f"{sku}.out", purpose, usage.output_tokens, model.output_price or Decimal(0))
-        if cached:
-            self._put(f"{sku}.in.cached", purpose, cached, cached_price)
-
-    def _put(self, sku: str, purpose: Purpose, quantity: int, price: Decimal) -> None:
-        self._items.append(UsageItem(sku, purpose.description, quantity, price / _MILLION))
+        input_price = model.input_price or Decimal(0)
+        lines = (
+            (f"{sku}.in", usage.input_tokens - cached, input_price),
+            (f"{sku}.out", usage.output_tokens, model.output_price or Decimal(0)),
+            (f"{sku}.in.cached", cached, input_price if model.cached_price is None else model.cached_price),
+        )
+        self._items += [
+            UsageItem(line, purpose.description, count, price / _MILLION) for line, count, price in lines if count
+        ]
 
 
 class Asking:
@@ -109,15 +112,25 @@ class Asking:
                 async for event in events:
                     if isinstance(event, Text):
                         pieces.append(event.text)
-                    elif isinstance(event, Usage):
+                    elif isinstance(event, Usage) and _is_plausible(event):
                         usage = event
             is_over = True
+        except asyncio.CancelledError:
+            # Whoever wanted to know has left: what the model has read is paid for all the same.
+            is_over = True
+            raise
         finally:
             if usage is None and (is_over or pieces):
                 usage = _estimate(request.messages, pieces)
             if usage is not None:
                 bill.add(purpose, usage, choice.model)
         return thoughts.removed("".join(pieces))
+
+
+def _is_plausible(usage: Usage) -> bool:
+    """A server at somebody's own address may report anything; what makes no sense is estimated."""
+    counts = (usage.input_tokens, usage.output_tokens, usage.cached_tokens)
+    return all(isinstance(count, int) and 0 <= count < _MOST_PLAUSIBLE for count in counts)
 
 
 def _estimate(messages: Sequence[Message], pieces: Sequence[str]) -> Usage:

@@ -1,5 +1,6 @@
 """The steps together: from what a caller says to what a model is sent."""
 
+import asyncio
 from decimal import Decimal
 
 import pytest
@@ -9,7 +10,7 @@ from domain.preparing import Overrides
 from domain.preparing.tool_context import TRUNCATED
 from engine.chat import AnswerShape, Audio, FilePart, Message, Role, Tool
 from engine.events import End, EndReason, Text, ToolCall, Usage
-from engine.testing import Step
+from engine.testing import Hold, Step
 from errors import ContextFull, Invalid, NotConfigured, ProviderUnavailable, Unavailable
 from tests.domain.preparing.conftest import MakeBench
 from tests.domain.preparing.saying import PICTURE, at_home, elsewhere, request
@@ -443,12 +444,29 @@ async def test_what_was_paid_for_is_known_when_preparing_fails(bench: MakeBench)
     assert len(here.bill.items) == 2
 
 
-async def test_a_provider_that_counts_nothing_is_estimated(bench: MakeBench) -> None:
-    here = await bench([Text("medium"), End(EndReason.STOP)])
+async def test_who_leaves_pays_for_what_was_read(bench: MakeBench) -> None:
+    hold = Hold()
+    here = await bench([hold])
+    leaving = asyncio.create_task(here.prepare(request(), at_home(model_routing_parameters=ROUTING)))
+    await hold.reached.wait()
+
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+
+    assert [(item.sku.rpartition(".")[2], item.quantity > 0) for item in here.bill.items] == [("in", True)]
+    assert here.provider.left == 1
+
+
+@pytest.mark.parametrize(
+    "reported", [[], [Usage(-5, 1)], [Usage(10**12, 1)]], ids=["nothing", "too little", "too much"]
+)
+async def test_a_provider_that_counts_no_sense_is_estimated(bench: MakeBench, reported: list[Step]) -> None:
+    here = await bench([Text("medium"), *reported, End(EndReason.STOP)])
 
     prepared = await here.prepare(request(), at_home(model_routing_parameters=ROUTING))
 
-    assert [item.quantity > 0 for item in prepared.items] == [True, True]
+    assert [0 < item.quantity < 1_000 for item in prepared.items] == [True, True]
 
 
 async def test_what_the_vendor_remembered_is_cheaper(bench: MakeBench) -> None:
