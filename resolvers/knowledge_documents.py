@@ -8,30 +8,15 @@ import strawberry
 from strawberry import UNSET
 
 import models
-from domain import chunks as pieces
-from domain import collections, importing, knowledge_documents, storing
-from domain.chunks import ChunkOwner, DocumentChunk
-from domain.identity import Principal
+from domain import collections, knowledge_documents, storing
 from domain.knowledge_documents import DocumentFilter
 from domain.storing import NewDocument, Outcome
 from errors import Invalid
-from files import Blob
 from files import Upload as UploadedFile
 from models import IndexState
 from resolvers.context import Info
 from resolvers.enums import described
-from resolvers.pages import (
-    After,
-    Before,
-    First,
-    Last,
-    Offset,
-    Page,
-    PageArgs,
-    page_in_order,
-    read_place,
-    write_place,
-)
+from resolvers.pages import After, Before, First, Last, Offset, Page, PageArgs, page_in_order
 from resolvers.scalars import JSONObject, Upload
 
 
@@ -55,16 +40,6 @@ class DocumentOrder(StrEnum):
     INDEXED_AT_DESC = "INDEXED_AT_DESC"
     NAME_ASC = "NAME_ASC"
     NAME_DESC = "NAME_DESC"
-
-
-@described(
-    "What an import does to the documents that its file does not name.",
-    UPSERT="They stay.",
-    SYNC="They are deleted.",
-)
-class ImportMode(StrEnum):
-    UPSERT = "UPSERT"
-    SYNC = "SYNC"
 
 
 @strawberry.input(description="Which documents to list. Everything given must hold.")
@@ -134,32 +109,6 @@ class KnowledgeDocumentInput:
     in_library: bool = strawberry.field(default=False, description="Whether it must be in the library.")
 
 
-@strawberry.input(description="Documents from a file with one JSON object in each line.")
-class ImportDocumentsInput:
-    collection_id: strawberry.ID = strawberry.field(description="The collection.")
-    file: Upload = strawberry.field(
-        description="Lines with `docid`, `text`, `__ref`, `__tags` and `__meta`. A document of the same"
-        " name is replaced."
-    )
-    mode: ImportMode = strawberry.field(
-        default=ImportMode.UPSERT, description="What becomes of the documents that the file does not name."
-    )
-
-
-@strawberry.input(description="Files of the server to make a collection of.")
-class IndexPathInput:
-    path: str = strawberry.field(description="A file or folder below one of those that the operator allows.")
-    collection_name: str = strawberry.field(
-        description="The collection's name; one that has it already is replaced as a whole."
-    )
-    extensions: list[str] | None = strawberry.field(
-        default=None, description="Which files of a folder, as `.md`; those of texts and source code when left out."
-    )
-    exclude_patterns: list[str] | None = strawberry.field(
-        default=None, description="Which files and folders not, as `*/build/*`, in place of the usual ones."
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class DocumentPayload:
     document: models.KnowledgeDocument
@@ -174,23 +123,6 @@ class UpsertDocumentPayload:
 @dataclass(frozen=True, slots=True)
 class DeleteDocumentPayload:
     deleted_id: UUID
-
-
-@dataclass(frozen=True, slots=True)
-class ImportDocumentsPayload:
-    collection: models.Collection
-    enqueued: int
-    skipped: int
-    deleted: int
-
-
-@dataclass(frozen=True, slots=True)
-class IndexPathPayload:
-    collection: models.Collection | None
-    collection_name: str
-    files: int
-    chunks: int
-    duration_ms: float
 
 
 async def knowledge_document(
@@ -239,49 +171,6 @@ def _filters(filter: KnowledgeDocumentFilter | None) -> list[DocumentFilter]:
         reference=filter.reference,
     )
     return [plain, knowledge_documents.parse_expression(filter.expression)] if filter.expression else [plain]
-
-
-async def chunks(
-    info: Info,
-    document_id: Annotated[strawberry.ID | None, strawberry.argument(description="Of this document.")] = None,
-    sync_category_id: Annotated[
-        strawberry.ID | None, strawberry.argument(description="Of the records of this sync category.")
-    ] = None,
-    collection_id: Annotated[strawberry.ID | None, strawberry.argument(description="Of this collection.")] = None,
-    first: First = None,
-    after: After = None,
-    offset: Offset = None,
-) -> Page[DocumentChunk]:
-    of = ChunkOwner(document_id, sync_category_id, collection_id)
-    return await _page_of_chunks(info.context.principal, of, PageArgs(first, after, None, None, offset))
-
-
-async def document_chunks(
-    root: strawberry.Parent[models.KnowledgeDocument],
-    info: Info,
-    first: First = None,
-    after: After = None,
-    offset: Offset = None,
-) -> Page[DocumentChunk]:
-    of = ChunkOwner(document_id=str(root.id))
-    return await _page_of_chunks(info.context.principal, of, PageArgs(first, after, None, None, offset))
-
-
-async def _page_of_chunks(principal: Principal, of: ChunkOwner, args: PageArgs) -> Page[DocumentChunk]:
-    start = read_place(args.after) + 1 if args.after is not None else args.offset or 0
-    found = await pieces.chunks(principal, of, offset=start, limit=args.size + 1)
-    places = {id(chunk): start + place for place, chunk in enumerate(found)}
-
-    async def count() -> int:
-        return await pieces.count(principal, of)
-
-    return Page(
-        found[: args.size],
-        has_next=len(found) > args.size,
-        has_previous=start > 0,
-        cursor_of=lambda chunk: write_place(places[id(chunk)]),
-        count=count,
-    )
 
 
 # ---------------------------------------------------------------- changes
@@ -361,31 +250,6 @@ async def cancel_document(
 ) -> DocumentPayload:
     found = await _named(info, input)
     return DocumentPayload(await knowledge_documents.cancel(found))
-
-
-async def import_documents(
-    info: Info, input: Annotated[ImportDocumentsInput, strawberry.argument(description="The file.")]
-) -> ImportDocumentsPayload:
-    found = await collections.find(info.context.principal, input.collection_id)
-    file: UploadedFile = input.file
-    done = await importing.import_records(found, file.path, delete_others=input.mode is ImportMode.SYNC)
-    return ImportDocumentsPayload(found, done.enqueued, done.skipped, done.deleted)
-
-
-async def index_path(
-    info: Info, input: Annotated[IndexPathInput, strawberry.argument(description="What to index.")]
-) -> IndexPathPayload:
-    wanted = importing.Folder(
-        input.path,
-        extensions=None if input.extensions is None else tuple(input.extensions),
-        exclude=None if input.exclude_patterns is None else tuple(input.exclude_patterns),
-    )
-    done = await info.context.ingestion.index_path(info.context.principal, wanted, input.collection_name)
-    return IndexPathPayload(done.collection, input.collection_name, done.files, done.chunks, done.duration_ms)
-
-
-async def export(root: strawberry.Parent[models.Collection]) -> Blob:
-    return importing.export(root)
 
 
 # ---------------------------------------------------------------- fields

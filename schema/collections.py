@@ -5,6 +5,7 @@ from domain.collections import CategoryCount as _CategoryCount
 from domain.identity import Scope
 from models import CollectionKind
 from resolvers import collections as resolve
+from resolvers import importing as resolve_importing
 from resolvers import knowledge_documents as resolve_documents
 from schema.access import root_field, root_subscription
 from schema.knowledge_documents import KnowledgeDocument
@@ -81,7 +82,7 @@ class Collection(Node):
         resolver=resolve_documents.documents, graphql_type=Connection[KnowledgeDocument], description="What is in it."
     )
     export = strawberry.field(
-        resolver=resolve_documents.export,
+        resolver=resolve_importing.export,
         graphql_type=File,
         description="All documents as JSON lines, in the form that `importDocuments` takes.",
     )
@@ -195,13 +196,13 @@ class CollectionMutations:
         description="Do not index what is still to be indexed of a collection.",
     )
     import_documents = root_field(
-        resolve_documents.import_documents,
+        resolve_importing.import_documents,
         ImportDocumentsPayload,
         needs=Scope.KNOWLEDGE_WRITE,
         description="Put many documents into a collection, from JSON lines. Nothing is stored when a line is wrong.",
     )
     index_path = root_field(
-        resolve_documents.index_path,
+        resolve_importing.index_path,
         IndexPathPayload,
         needs=Scope.KNOWLEDGE_WRITE,
         description="Make a collection of a file or folder of the server, and wait until it is indexed.",

@@ -6,6 +6,7 @@ import models
 from domain.identity import Scope
 from domain.storing import Outcome
 from models import IndexState
+from resolvers import chunks as resolve_chunks
 from resolvers import knowledge_documents as resolve
 from schema.access import root_field
 from schema.nodes import Connection, Node
@@ -72,7 +73,7 @@ class KnowledgeDocument(Node):
         resolver=resolve.document_chunk_count, graphql_type=int, description="How many chunks it is found by."
     )
     chunks = strawberry.field(
-        resolver=resolve.document_chunks, graphql_type=Connection[Chunk], description="Its pieces, in order."
+        resolver=resolve_chunks.of_document, graphql_type=Connection[Chunk], description="Its pieces, in order."
     )
 
     @classmethod
@@ -102,7 +103,7 @@ class KnowledgeDocumentQueries:
         resolve.knowledge_document, KnowledgeDocument, needs=Scope.KNOWLEDGE_READ, description="One document."
     )
     chunks = root_field(
-        resolve.chunks,
+        resolve_chunks.chunks,
         Connection[Chunk],
         needs=Scope.KNOWLEDGE_READ,
         description="The chunks of a document, a sync category or a collection, by document and place."
