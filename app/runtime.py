@@ -171,7 +171,7 @@ class Runtime:
         )
         if self._provider is not None:
             offered = await catalog.offer(self.workspace, self.offer)
-            self.engine.put(offered.provider.name, self._provider)
+            self.engine.put(offered.provider.name, self._provider, calls_at_once=self.settings.model_calls_at_once)
         await self.embedders.offer(self.workspace)
         self.turns.log.open()
         self.ledger.open()

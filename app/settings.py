@@ -74,6 +74,8 @@ class Settings(BaseSettings):
     between_tokens_timeout_seconds: float = Field(default=60, gt=0)
     turn_timeout_seconds: float = Field(default=900, gt=0)
     provider_tries: int = Field(default=3, ge=1)
+    # Of the operator's own provider, by each process; the others wait for a moment.
+    model_calls_at_once: int | None = Field(default=None, ge=1)
     # A process that is silent for this long is taken for dead and its turns are ended.
     lease_seconds: float = Field(default=12, gt=1)
     turn_events_hours: float = Field(default=48, ge=24)
@@ -126,7 +128,7 @@ class Settings(BaseSettings):
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @field_validator(
-        *("model_base_url", "model", "model_api_key", "database_url"),
+        *("model_base_url", "model", "model_api_key", "model_calls_at_once", "database_url"),
         *("embedding_base_url", "embedding_model", "embedding_api_key", "embedding_dimension"),
         *("public_url", "search_base_url", "search_api_key", "image_base_url", "image_api_key", "image_model"),
         mode="before",
