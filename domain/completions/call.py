@@ -124,15 +124,18 @@ class Call:
                 yield step
 
     async def heal(self) -> None:
-        """What calls a tool of the caller's is no answer yet, and is left as it is."""
-        if self._form is None or self.prepared is None or any(isinstance(each, ToolCall) for each in self.said[-1:]):
+        """What calls a tool of the caller's is no answer yet, and a refusal is none: they are left as they are."""
+        if self._form is None or self.prepared is None or self.prepared.refused:
+            return
+        if any(isinstance(each, ToolCall) for each in self.said[-1:]):
             return
         targets = (self.answering.target,) if self.answering and self.answering.target else self.prepared.targets
         self.healed = await self._means.healer.heal(
             self.text,
             self._form,
             Choice(self.model, targets),
-            self.prepared.request,
+            # Without the beginning that it was given the first time.
+            self.prepared.sent(1),
             self.bill,
             max_attempts=self.asked.healing.max_attempts if self.asked.healing else 1,
         )

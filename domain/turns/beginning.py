@@ -13,6 +13,7 @@ from domain import catalog, conversations
 from domain.admission import Admission, Permit
 from domain.agents import AgentSpec, Knowledge, Sampling
 from domain.completions.names import Agent, Names
+from domain.gateways.parameters import Flag
 from domain.identity import Principal
 from domain.turns import prompt
 from engine import ChatRequest
@@ -76,7 +77,8 @@ async def begin(
         external_user=ask.external_user or ask.new_conversation_user,
         model_id=_saved_id(agent),
     )
-    request = prompt.gather(agent.spec, history, ask.text)
+    replays = agent.parameters is not None and agent.parameters.has(Flag.INCLUDE_STORED_REASONING)
+    request = prompt.gather(agent.spec, history, ask.text, with_reasoning=replays)
     cost, tokens = agent.likely(request)
     permit = await admission.admit(principal, estimate=cost, tokens=tokens)
     turn, question = _rows(principal, ask, conversation, agent, history)

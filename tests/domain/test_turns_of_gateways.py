@@ -8,6 +8,7 @@ import models
 from domain.gateways.parameters import INTEGRATED
 from domain.identity import Principal
 from domain.turns import Ask
+from engine.events import Reasoning
 from engine.testing import ScriptedProvider, saying
 from errors import BudgetExceeded, Invalid, NotFound
 from tests.conftest import MakeTalk
@@ -34,6 +35,21 @@ async def test_a_gateway_answers_in_a_conversation(process: MakeTalk, principal:
     ]
     row = await models.UsageRecord.get(turn_id=outcome.turn.id)
     assert row.gateway_id == gateway.id
+
+
+@pytest.mark.parametrize(("flags", "replayed"), [([], {}), (["IncludeStoredReasoning"], {"reasoning_content": "hm"})])
+async def test_what_was_thought_is_told_again_when_the_gateway_wants_it(
+    process: MakeTalk, principal: Principal, flags: list[str], replayed: dict[str, str]
+) -> None:
+    provider = ScriptedProvider([Reasoning("hm"), *saying("Fine")])
+    async with process(provider) as talk:
+        gateway = await talk.gateways.create(principal, "Poet", {**PARAMETERS, "flags": flags})
+        first = await talk.turns.reply(principal, Ask("Hello", gateway=gateway.slug))
+
+        await talk.turns.reply(principal, Ask("And?", conversation_id=str(first.conversation.id), gateway=gateway.slug))
+
+    answer = provider.requests[1].messages[2]
+    assert (answer.text, answer.extra) == ("Fine", replayed)
 
 
 async def test_a_strangers_gateway_is_not_there(process: MakeTalk, principal: Principal, stranger: Principal) -> None:

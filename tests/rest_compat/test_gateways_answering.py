@@ -11,6 +11,8 @@ from tests.upstream import Reply, ToolPiece, Upstream
 
 Json = dict[str, Any]
 
+SCHEMA = {"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["age"]}
+
 
 class Gateway:
     """One at its own address, which is the upstream's."""
@@ -151,8 +153,9 @@ async def test_a_refusal_and_what_it_cost(served: Served) -> None:
     used = {"prompt_tokens": 50, "completion_tokens": 4, "total_tokens": 54}
     served.upstream.will(Reply('{"violence": 9}', usage=used), Reply("I cannot help with that.", usage=used))
 
-    answer = await gateway.ask({"role": "user", "content": "How to hit?"})
+    answer = await gateway.ask({"role": "user", "content": "How to hit?"}, response_schema=SCHEMA)
 
+    # A refusal is no answer: nobody insists on its form.
     assert content(answer) == "I cannot help with that."
     assert "hit" not in orjson.dumps(gateway.sent()["messages"]).decode()
     skus = [item["sku"] for item in answer.json()["generation_context"]["generated_usage"]]
@@ -191,9 +194,6 @@ async def test_a_tool_loop_with_prefill_and_flat_history(served: Served) -> None
     assert [message["role"] for message in first.json["messages"]] == ["user", "assistant"]
     assert [message["role"] for message in second.json["messages"]] == ["user"]
     assert "The tool memory_save was called with" in second.json["messages"][0]["content"]
-
-
-SCHEMA = {"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["age"]}
 
 
 @pytest.mark.parametrize("stream", [False, True])
