@@ -1,13 +1,13 @@
 """Skills: instructions that a model loads when it needs them."""
 
 import re
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Container, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final  # What to change may be of any column.
 from uuid import UUID
 
-import asyncpg
 import orjson
 from tortoise.exceptions import IntegrityError
 from tortoise.queryset import QuerySet
@@ -105,14 +105,13 @@ class Skills:
         await self.vet(source.url for source in content.sources)
         row = models.Skill(workspace_id=principal.workspace_id)
         self.fill(row, content)
-        async with transaction(), connection() as bare:
-            await lock(bare, principal)
+        async with self.changing(principal):
+            await lock(principal)
             if await visible_to(principal).count() >= MOST_SKILLS:
                 raise Conflict(f"A workspace has at most {MOST_SKILLS:,} skills")
             if await visible_to(principal).filter(slug_key=row.slug_key).exists():
                 raise _taken(row)
             await row.save(force_create=True)
-            await self.announce(bare, principal)
         return row
 
     async def update(self, principal: Principal, skill_id: str, changes: Mapping[str, Any]) -> models.Skill:
@@ -124,9 +123,8 @@ class Skills:
             read_at = row.updated_at
             self.fill(row, content)
             try:
-                async with transaction(), connection() as bare:
+                async with self.changing(principal):
                     saved = await visible_to(principal).filter(id=row.id, updated_at=read_at).update(**_columns(row))
-                    await self.announce(bare, principal)
             except IntegrityError as exc:
                 raise _taken(row) from exc
             if saved:
@@ -136,17 +134,14 @@ class Skills:
     async def delete(self, principal: Principal, skill_id: str) -> models.Skill:
         """Gateways that name it go on without it."""
         row = await self.find(principal, skill_id)
-        async with transaction(), connection() as bare:
+        async with self.changing(principal):
             await row.delete()
-            await self.announce(bare, principal)
         return row
 
     async def clear(self, principal: Principal) -> int:
-        async with transaction(), connection() as bare:
-            await lock(bare, principal)
-            count = await visible_to(principal).delete()
-            await self.announce(bare, principal)
-        return count
+        async with self.changing(principal):
+            await lock(principal)
+            return await visible_to(principal).delete()
 
     def forget(self, workspace_id: str) -> None:
         self._recent.forget(UUID(workspace_id))
@@ -180,10 +175,15 @@ class Skills:
         row.secrets = orjson.dumps(sealed).decode() if sealed else None
         row.updated_at = datetime.now(UTC)
 
-    async def announce(self, bare: asyncpg.Connection, principal: Principal) -> None:
-        """To this process at once, and to the others when it is done."""
-        self._recent.forget(principal.workspace_id)
-        await bare.execute("SELECT pg_notify($1, $2)", CHANGED, str(principal.workspace_id))
+    @asynccontextmanager
+    async def changing(self, principal: Principal) -> AsyncIterator[None]:
+        """A transaction of which every process hears when it is done, this one first."""
+        try:
+            async with transaction(), connection() as bare:
+                yield
+                await bare.execute("SELECT pg_notify($1, $2)", CHANGED, str(principal.workspace_id))
+        finally:
+            self._recent.forget(principal.workspace_id)
 
     def _show_secrets(self, row: models.Skill | None, note: Change) -> None:
         if row is not None:
@@ -197,11 +197,12 @@ class Skills:
         return Skill(row.id, row.slug, row.instructions, row.description, sources, tuple(row.allowed_tools))
 
 
-async def lock(bare: asyncpg.Connection, principal: Principal) -> None:
+async def lock(principal: Principal) -> None:
     """One at a time adds to the skills of a workspace: their number is limited."""
-    await bare.execute(
-        "SELECT pg_advisory_xact_lock(hashtext('palaver.skills'), hashtext($1))", str(principal.workspace_id)
-    )
+    async with connection() as bare:
+        await bare.execute(
+            "SELECT pg_advisory_xact_lock(hashtext('palaver.skills'), hashtext($1))", str(principal.workspace_id)
+        )
 
 
 def _check(content: SkillContent) -> None:

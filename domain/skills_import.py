@@ -15,7 +15,6 @@ from domain.identity import Principal
 from domain.skills import MOST_SKILLS, MOST_SOURCES, Skills
 from errors import Invalid
 from files import Blob
-from models.database import connection, transaction
 
 __all__ = ["ImportedSkills", "export", "import_skills"]
 
@@ -71,8 +70,8 @@ class _Importing:
     async def take(self, batch: Sequence[_Line | _Bad]) -> None:
         """Addresses are looked up before the transaction; what is there is merged inside, where nobody interferes."""
         vetted = [await self._vet(line) if isinstance(line, _Line) else line for line in batch]
-        async with transaction(), connection() as bare:
-            await skills.lock(bare, self._principal)
+        async with self._rules.changing(self._principal):
+            await skills.lock(self._principal)
             room = MOST_SKILLS - await skills.visible_to(self._principal).count()
             for line in vetted:
                 try:
@@ -83,7 +82,6 @@ class _Importing:
                     self.imported.skip(line.number, str(exc))
                 else:
                     self.imported.enqueued += 1
-            await self._rules.announce(bare, self._principal)
 
     async def _vet(self, line: _Line) -> _Line | _Bad:
         sources = line.given.get("sources")

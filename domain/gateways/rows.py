@@ -3,7 +3,8 @@
 import asyncio
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final  # Parameters as they are sent are open JSON.
@@ -29,10 +30,13 @@ from errors import Conflict, Invalid, NotFound
 from models.database import connection, transaction
 from models.ids import gateway_id
 
-__all__ = ["CHANGED", "Gateways", "Resolved", "matching", "parameters_of", "visible_to"]
+__all__ = ["CHANGED", "MOST_GATEWAYS", "Gateways", "Resolved", "matching", "parameters_of", "visible_to"]
 
 # The channel on which processes tell each other whose gateways have changed.
 CHANGED: Final = "palaver_gateways"
+
+# Of one workspace. Who makes several at the same moment may have some more.
+MOST_GATEWAYS = 1_000
 
 _SLUG = re.compile(r".+:[0-9a-f]{4}")
 _SLUG_CHARACTERS = 64
@@ -111,14 +115,15 @@ class Gateways:
         """`parameters` is what was sent, in the spelling of its wire."""
         asked = self._read(parameters, None)
         await self._check(principal, asked, None)
+        if await visible_to(principal).count() >= MOST_GATEWAYS:
+            raise Conflict(f"A workspace has at most {MOST_GATEWAYS:,} gateways")
         for _ in range(_TRIES):
             row = models.Gateway(id=self._new_id(), workspace_id=principal.workspace_id, name=check_name(name))
             row.slug = _slug(row.name, row.id)
             self._fill(row, asked)
             try:
-                async with transaction():
+                async with self._changing(row.workspace_id):
                     await row.save(force_create=True)
-                    await self._announce(row)
             except IntegrityError:
                 # Two of one name whose ids end alike: the next id ends otherwise.
                 continue
@@ -153,9 +158,8 @@ class Gateways:
     async def delete(self, principal: Principal, gateway_id: str) -> models.Gateway:
         """Whatever names it is left as it is, and finds nothing under its name from now on."""
         row = await self.find(principal, gateway_id)
-        async with transaction():
+        async with self._changing(row.workspace_id):
             await row.delete()
-            await self._announce(row)
         return row
 
     def forget(self, workspace_id: str) -> None:
@@ -190,7 +194,7 @@ class Gateways:
         revision, row.revision = row.revision, row.revision + 1
         row.updated_at = datetime.now(UTC)
         try:
-            async with transaction():
+            async with self._changing(row.workspace_id):
                 saved = await models.Gateway.filter(id=row.id, revision=revision).update(
                     name=row.name,
                     slug=row.slug,
@@ -199,16 +203,19 @@ class Gateways:
                     revision=row.revision,
                     updated_at=row.updated_at,
                 )
-                await self._announce(row)
         except IntegrityError as exc:
             raise Conflict(f"There is a gateway {row.slug!r} already") from exc
         return bool(saved)
 
-    async def _announce(self, row: models.Gateway) -> None:
-        """To this process at once, and to the others when it is done."""
-        self._recent.forget(row.workspace_id)
-        async with connection() as bare:
-            await bare.execute("SELECT pg_notify($1, $2)", CHANGED, str(row.workspace_id))
+    @asynccontextmanager
+    async def _changing(self, workspace_id: UUID) -> AsyncIterator[None]:
+        """A transaction of which every process hears when it is done, this one first."""
+        try:
+            async with transaction(), connection() as bare:
+                yield
+                await bare.execute("SELECT pg_notify($1, $2)", CHANGED, str(workspace_id))
+        finally:
+            self._recent.forget(workspace_id)
 
 
 def _merged(stored: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -447,6 +447,17 @@ async def test_a_name_is_needed(gateways: Gateways, principal: Principal) -> Non
         await gateways.create(principal, " ", CATALOGUED)
 
 
+async def test_a_workspace_has_so_many(
+    gateways: Gateways, principal: Principal, stranger: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "MOST_GATEWAYS", 1)
+    await gateways.create(principal, "first", CATALOGUED)
+
+    with pytest.raises(Conflict, match="at most 1 gateways"):
+        await gateways.create(principal, "second", CATALOGUED)
+    await gateways.create(stranger, "theirs", CATALOGUED)
+
+
 async def test_ids_that_end_alike_get_other_slugs(principal: Principal) -> None:
     ids = [UUID(f"01980000-0000-7020-8000-{end}") for end in ("00000000beef", "00000001beef", "00000002cafe")]
     gateways = made(new_id=iter(ids).__next__)
