@@ -53,7 +53,7 @@ class GatewayQueries:
 @strawberry.type
 class GatewayMutations:
     create_gateway = root_field(
-        resolve.create_gateway, GatewayPayload, needs=Scope.GATEWAYS_WRITE, description="Make a gateway."
+        resolve.create_gateway, GatewayPayload, needs=Scope.GATEWAYS_WRITE, description="Make a gateway, up to 1,000."
     )
     update_gateway = root_field(
         resolve.update_gateway,
