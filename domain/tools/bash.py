@@ -112,7 +112,7 @@ class _Shell:
             self._shells.give_place_back()
 
     async def _run(self, arguments: Mapping[str, Any]) -> ToolResult:
-        check(SHELL, _PARAMETERS, arguments)
+        await check(SHELL, _PARAMETERS, arguments)
         command: str = arguments["command"]
         if "\0" in command or len(command.encode(errors="replace")) > sandbox.MOST_COMMAND_BYTES:
             raise ToolFailed(SHELL, f"takes at most {sandbox.MOST_COMMAND_BYTES:,} bytes, none of which is zero")

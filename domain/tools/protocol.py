@@ -61,7 +61,7 @@ class ProtocolFunctions:
     async def _call(
         self, caller: Caller, function: ProtocolFunction, schema: Mapping[str, Any], arguments: Mapping[str, Any]
     ) -> str:
-        check(function.name, schema, arguments)
+        await check(function.name, schema, arguments)
         body = {
             "type": "tool_call",
             "function": {"name": function.name, "content": arguments},
@@ -108,7 +108,7 @@ class ProtocolFunctions:
         wanted = read_collection_query(function.callback_url)
 
         async def run(arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
-            check(function.name, _QUERY, arguments)
+            await check(function.name, _QUERY, arguments)
             asked = Search(
                 (arguments["query"],),
                 collection_ids=(wanted.collection_id,),

@@ -75,7 +75,7 @@ class SkillSet:
         return replace(request, tools=tools, tool_choice=choice)
 
     async def _read(self, arguments: Mapping[str, Any]) -> str:
-        check(READ_SKILL, _PARAMETERS, arguments)
+        await check(READ_SKILL, _PARAMETERS, arguments)
         wanted = list(dict.fromkeys(slug.lower() for slug in arguments["slugs"]))
         found = [self._skills[slug] for slug in wanted if slug in self._skills]
         unknown = [slug for slug in wanted if slug not in self._skills]

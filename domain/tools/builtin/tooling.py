@@ -17,7 +17,7 @@ def tool(
     """One that is run only with arguments that fit."""
 
     async def checked(arguments: Mapping[str, Any]) -> Any:
-        check(name, parameters, arguments)
+        await check(name, parameters, arguments)
         return await run(arguments)
 
     return Tool(name, description, parameters, checked)

@@ -127,11 +127,11 @@ async def test_follows_no_schema_elsewhere(
 
 async def test_waits_for_no_pattern(toolbox: Toolbox, caller: Caller, server: Server) -> None:
     """A schema is a user's: it must not hold everybody with a regular expression."""
-    server.says("/forecast", "Rain")
     schema = {"type": "object", "properties": {"city": {"type": "string", "pattern": "^(a+)+$"}}}
     tool = await only(toolbox, caller, function(server, content_format=schema))
 
-    assert await tool.run({"city": "a" * 40 + "!"}) == "Rain"
+    with pytest.raises(ToolFailed, match="does not match"):
+        await tool.run({"city": "a" * 40 + "!"})
 
 
 @pytest.mark.parametrize("status", [301, 400, 404, 500])
