@@ -12,29 +12,28 @@ from errors import Invalid, ToolFailed
 if TYPE_CHECKING:
     from domain.json_schemas import JsonSchema
 
-__all__ = ["NOTHING", "check", "check_given"]
+__all__ = ["NOTHING", "check"]
 
 NOTHING: Mapping[str, Any] = {"type": "object", "properties": {}}
 
 
-def check(tool: str, schema: Mapping[str, Any], arguments: Any) -> None:
-    """For schemas of our own. Raises what tells the model how to do better."""
+async def check(tool: str, schema: Mapping[str, Any], arguments: Any) -> None:
+    """Raises what tells the model how to do better. In a thread: somebody else's schema may compute for a second."""
     if not isinstance(arguments, Mapping):
         raise ToolFailed(tool, "takes a JSON object as its arguments")
     try:
-        complaints = _known(orjson.dumps(schema)).complaints(arguments)
+        complaints = await asyncio.to_thread(_complaints, orjson.dumps(schema), arguments)
     except Invalid as exc:
         raise ToolFailed(tool, f"has a schema that cannot be followed: it {exc.problem}") from exc
     if complaints:
-        raise ToolFailed(tool, f"was called with wrong arguments: {'; '.join(complaints)}")
+        raise ToolFailed(tool, f"was called with wrong arguments: {'; '.join(complaints).rstrip('.')}")
 
 
-async def check_given(tool: str, schema: Mapping[str, Any], arguments: Any) -> None:
-    """For schemas of somebody else's, which may take their second of computing."""
-    await asyncio.to_thread(check, tool, schema, arguments)
+def _complaints(schema: bytes, arguments: Any) -> list[str]:
+    return _known(schema).complaints(arguments)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _known(schema: bytes) -> "JsonSchema":
     # It weighs 8 MB, and most processes never call a tool.
     from domain.json_schemas import JsonSchema
