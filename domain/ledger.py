@@ -39,7 +39,8 @@ _RETRY_SECONDS = 0.5
 _TICK_SECONDS = 1.0
 # How long a process that is going waits for a database that is away.
 _CLOSING_SECONDS = 5.0
-_ENTRIES_AT_ONCE = 1_000
+# So few that writing them down holds up nobody for more than a few milliseconds.
+_ENTRIES_AT_ONCE = 250
 # About a kilobyte each without, and much more with what was said: far from what a process may use.
 _MOST_ENTRIES = 20_000
 _NOTHING = Decimal(0)
