@@ -15,10 +15,21 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from domain.entries import Entry
 from domain.turns import TurnOutcome
-from engine import Circuit, Listener
+from engine import Circuit, Listener, Usage
 
-__all__ = ["LISTENER", "MEDIA_TYPE", "OPEN_STREAMS", "REQUESTS", "SECONDS", "exposition", "observe", "turn_ended"]
+__all__ = [
+    "LISTENER",
+    "MEDIA_TYPE",
+    "OPEN_STREAMS",
+    "REQUESTS",
+    "SECONDS",
+    "completion_ended",
+    "exposition",
+    "observe",
+    "turn_ended",
+]
 
 # Twice as many lines that say when each series began tell nobody anything.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # the library's own omission
@@ -34,6 +45,7 @@ OPEN_STREAMS = Gauge(
     "palaver_open_streams", "Event streams and sockets open now.", ["kind"], multiprocess_mode="livesum"
 )
 _TURNS = Counter("palaver_turns_total", "Turns that ended, by how.", ["status"])
+_COMPLETIONS = Counter("palaver_completions_total", "Calls of the gateway that ended, by how.", ["status"])
 _RUNNING = Gauge("palaver_turns_running", "Turns being made now.", multiprocess_mode="livesum")
 _TOKENS = Counter("palaver_tokens_total", "Tokens, as reported or estimated.", ["direction"])
 _FIRST_TOKEN = Histogram(
@@ -65,8 +77,17 @@ LISTENER = Listener(
 def turn_ended(outcome: TurnOutcome) -> None:
     _TURNS.labels(outcome.turn.status.value.lower()).inc()
     if outcome.usage is not None:
-        _TOKENS.labels("in").inc(outcome.usage.input_tokens)
-        _TOKENS.labels("out").inc(outcome.usage.output_tokens)
+        _count(outcome.usage)
+
+
+def completion_ended(entry: Entry) -> None:
+    _COMPLETIONS.labels(entry.status.value.lower()).inc()
+    _count(entry.usage)
+
+
+def _count(used: Usage) -> None:
+    _TOKENS.labels("in").inc(used.input_tokens)
+    _TOKENS.labels("out").inc(used.output_tokens)
 
 
 def observe(running_turns: Callable[[], int], pool_use: Callable[[], tuple[int, int]]) -> None:

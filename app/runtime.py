@@ -141,6 +141,7 @@ class Runtime:
                 self.ledger,
                 self.accounts,
                 Healer(self.engine),
+                metrics.completion_ended,
             ),
             is_enabled=settings.ai_enabled,
         )

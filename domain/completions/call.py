@@ -1,7 +1,8 @@
 """One call from its admission to its record: whatever happens between, it is written down once, with what it cost."""
 
+import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -36,6 +37,8 @@ class Means:
     ledger: Ledger
     accounts: Accounts
     healer: Healer
+    # Told of each call that ended here, for the operator's figures.
+    ended: Callable[[Entry], object] = lambda entry: None
 
 
 class Call:
@@ -207,28 +210,28 @@ class Call:
             self._permit.release()
             return
         usage, model = self.usage(), self.model
-        failure = error if isinstance(error, PlatformError) else None
-        self._means.ledger.record(
-            Entry(
-                id=self.id,
-                principal=self.principal,
-                gateway_id=self.agent.gateway.id if self.agent.gateway else None,
-                provider_name=_provider_of(model) or self.agent.spec.provider_name,
-                model=model,
-                action="completion",
-                usage=usage,
-                items=tuple(self.bill.items),
-                error_code=failure.code if failure else None,
-                error_message=str(failure) if failure else None,
-                was_cancelled=error is not None and failure is None,
-                external_user=self.asked.user,
-                started_at=self._began_at,
-                first_token_at=self._first_at,
-                response_ms=round((time.perf_counter() - self._began) * 1000, 1),
-                permit=self._permit,
-                spoken=self._spoken() if self.account.allows_logging else None,
-            )
+        has_left = isinstance(error, asyncio.CancelledError | GeneratorExit)
+        entry = Entry(
+            id=self.id,
+            principal=self.principal,
+            gateway_id=self.agent.gateway.id if self.agent.gateway else None,
+            provider_name=_provider_of(model) or self.agent.spec.provider_name,
+            model=model,
+            action="completion",
+            usage=usage,
+            items=self.bill.items,
+            error_code=None if error is None or has_left else _code_of(error),
+            error_message=str(error) if isinstance(error, PlatformError) else None,
+            was_cancelled=has_left,
+            external_user=self.asked.user,
+            started_at=self._began_at,
+            first_token_at=self._first_at,
+            response_ms=round((time.perf_counter() - self._began) * 1000, 1),
+            permit=self._permit,
+            spoken=self._spoken() if self.account.allows_logging else None,
         )
+        self._means.ledger.record(entry)
+        self._means.ended(entry)
 
     def _spoken(self) -> Spoken:
         answer = Utterance("assistant", parts_of(self.said)) if self.said else None
@@ -238,6 +241,10 @@ class Call:
             self.asked.metadata or {},
             self.asked.idempotency_key,
         )
+
+
+def _code_of(error: BaseException) -> str:
+    return error.code if isinstance(error, PlatformError) else PlatformError.code
 
 
 def _provider_of(model: models.Model) -> str | None:

@@ -86,8 +86,10 @@ async def _listen(call: Call) -> Json | None:
 
 
 def _completion(call: Call, sent: Json | None) -> Completion:
-    reasoning = "" if _hides_reasoning(call) else call.reasoning
-    whole = body(call.facts, call.outcome(), text=call.text, reasoning=reasoning, calls=_theirs(call), sent=sent)
+    text, reasoning = call.text, "" if _hides_reasoning(call) else call.reasoning
+    if call.asked.textual_blocks and reasoning:
+        text, reasoning = f"<think>{reasoning}</think>{text}", ""
+    whole = body(call.facts, call.outcome(), text=text, reasoning=reasoning, calls=_theirs(call), sent=sent)
     if sent is not None and _hides_reasoning(call):
         for choice in whole["choices"]:
             for name in _THOUGHTS:
@@ -123,7 +125,7 @@ def _speaker(call: Call) -> Speaker:
         ours,
         hides_reasoning=hides,
         explains=_explains(call),
-        thinks_aloud=call.asked.textual_blocks,
+        thinks_aloud=call.asked.textual_blocks and not hides,
     )
 
 

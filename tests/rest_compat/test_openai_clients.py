@@ -9,6 +9,7 @@ import openai
 import pytest
 from pydantic import BaseModel
 
+import models
 from domain import keys
 from domain.identity import KeyKind
 from tests.serving import Served, serving
@@ -140,6 +141,26 @@ async def test_failures_are_of_the_right_kind(known: Known) -> None:
     assert malformed.value.param == "messages[0].content"
     assert stranger.value.code == "invalid_api_key"
     assert broken.value.status_code == 502
+
+
+async def test_limits_are_told_as_such(known: Known) -> None:
+    workspace_id = known.served.runtime.workspace.id
+    hurried, hurried_key = await keys.create(workspace_id, KeyKind.SK)
+    hurried.requests_per_minute = 1
+    await hurried.save()
+    poor, poor_key = await keys.create(workspace_id, KeyKind.SK)
+    await models.Budget.create(workspace_id=workspace_id, api_key_id=poor.id, amount=1, spent=1)
+    hurrying = known.client.with_options(api_key=hurried_key).chat.completions.create
+    await hurrying(model="test-model", messages=HI)
+
+    with pytest.raises(openai.RateLimitError) as too_many:
+        await hurrying(model="test-model", messages=HI)
+    with pytest.raises(openai.APIStatusError) as used_up:
+        await known.client.with_options(api_key=poor_key).chat.completions.create(model="test-model", messages=HI)
+
+    assert too_many.value.code == "rate_limit_exceeded"
+    assert int(too_many.value.response.headers["retry-after"]) > 0
+    assert (used_up.value.status_code, used_up.value.code) == (402, "insufficient_quota")
 
 
 async def test_a_stream_that_breaks_says_so(known: Known) -> None:
