@@ -100,12 +100,18 @@ class Connection:
             return CallFailed(self._transport.trouble)
         if isinstance(exc, TimeoutError):
             return CallFailed(f"did not answer within {seconds:g} seconds")
+        if isinstance(exc, httpx2.InvalidURL):
+            return CallFailed("cannot be called: its address is malformed")
         if isinstance(exc, MCPError):
             return CallFailed(f"refused: {exc.error.message[:500]}")
         return CallFailed("does not speak MCP over streamable HTTP")
 
 
-_TROUBLE = (MCPError, ValidationError, httpx2.HTTPError, httpx2.StreamError, TimeoutError, OSError, RuntimeError)
+# The client has no base for what it raises when a server speaks nonsense, and raises the last one of these for it too.
+_TROUBLE = (
+    *(MCPError, ValidationError, httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL),
+    *(TimeoutError, OSError, RuntimeError),
+)
 
 
 def _first(exc: BaseException) -> BaseException:
