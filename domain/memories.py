@@ -168,7 +168,7 @@ async def search(caller: Caller, question: str) -> Sequence[models.Memory]:
 
 async def context_for(caller: Caller, options: BuiltinOptions) -> str | None:
     """What a model that may remember is told before anybody speaks; nothing when it is not known who does."""
-    if caller.external_user is None:
+    if not caller.external_user:
         return None
     most = _MANY if options.include_all_memory_context else _FEW
     found = await told_of(caller).order_by("-id").limit(most)

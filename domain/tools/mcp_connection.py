@@ -61,6 +61,8 @@ class Connection:
         return found
 
     async def call(self, name: str, arguments: Mapping[str, Any], meta: Mapping[str, Any]) -> mcp_types.CallToolResult:
+        # Of an earlier call, after which it may have come to itself.
+        self._transport.trouble = None
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
                 client = await asyncio.shield(self._client)

@@ -48,7 +48,7 @@ async def test_needs_to_know_of_whom(caller: Caller, person: str | None) -> None
         await memories.save(nobody, "Likes coffee.")
     with pytest.raises(Invalid, match="who talks with the agent"):
         await memories.search(nobody, "coffee")
-    assert await memories.context_for(replace(caller, external_user=None), BuiltinOptions()) is None
+    assert await memories.context_for(nobody, BuiltinOptions()) is None
 
 
 async def test_people_and_workspaces_are_apart(caller: Caller, stranger: Principal) -> None:
