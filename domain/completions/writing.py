@@ -134,8 +134,7 @@ def body(
             message["reasoning"] = reasoning
         sent = {"choices": [{"message": {**message, "tool_calls": [_call(call) for call in calls]}}]}
     choices = [_choice(choice, place, outcome) for place, choice in enumerate(sent.get("choices") or [])]
-    return {
-        **sent,
+    whole = {
         "id": facts.id,
         "object": "chat.completion",
         "created": facts.created,
@@ -145,6 +144,7 @@ def body(
         "service_tier": sent.get("service_tier") or "default",
         "generation_context": outcome.context_json(),
     }
+    return {**whole, **{name: value for name, value in sent.items() if name not in whole}}
 
 
 def _choice(choice: Json, place: int, outcome: Outcome) -> Json:
