@@ -23,7 +23,7 @@ from domain.tools.skills import SkillSet
 from domain.tools.toolbox import Toolbox
 from engine import ChatRequest, Engine, chat
 from engine.guard import Guard
-from errors import Conflict, NotConfigured
+from errors import Invalid, NotConfigured, SourceFailed
 
 __all__ = ["Preparing"]
 
@@ -178,6 +178,8 @@ class Preparing:
         if worker is None:
             return call, request
         passed = await worker.received(request, call.gateway)
+        if not passed.request.messages:
+            raise SourceFailed("The gateway's worker", "left nothing to be asked")
         return replace(call, caller=passed.caller, gateway=passed.parameters), passed.request
 
     async def _refused(self, call: _Call, request: ChatRequest) -> list[str]:
@@ -233,7 +235,7 @@ def _offering(call: _Call, request: ChatRequest, tools: Mapping[str, Tool]) -> C
     theirs = [tool for tool in request.tools if tool.name not in call.spec.tools]
     for tool in theirs:
         if tool.name in tools:
-            raise Conflict(f"Two tools are called {tool.name!r}: one of the agent's, one of the request's")
+            raise Invalid("tools", f"must not have one that is called {tool.name!r}, as a tool of the agent is")
     ours = [chat.Tool(tool.name, tool.description, tool.parameters) for tool in tools.values()]
     return replace(request, tools=(*ours, *theirs)) if ours else request
 

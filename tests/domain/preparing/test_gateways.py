@@ -21,7 +21,7 @@ from domain.tools import Nonces, Toolbox
 from engine.chat import Message, Role, Tool
 from engine.events import End, EndReason, Text, Usage
 from engine.guard import Guard
-from errors import Conflict, Forbidden, ProviderUnavailable, SourceFailed
+from errors import Forbidden, Invalid, ProviderUnavailable, SourceFailed
 from tests.domain.preparing.conftest import CALLER, Bench, MakeBench
 from tests.domain.preparing.saying import at_home, request
 from tests.domain.tools.conftest import salt_of
@@ -99,7 +99,7 @@ async def test_tools_of_the_gateway_come_before_those_of_the_caller(
 async def test_two_tools_of_one_name_are_one_too_many(bench: MakeBench, server: Server, alone: Toolbox) -> None:
     here = await bench(toolbox=alone)
 
-    with pytest.raises(Conflict, match="'forecast': one of the agent's, one of the request's"):
+    with pytest.raises(Invalid, match="tools must not have one that is called 'forecast'"):
         await here.prepare(request(tools=(Tool("forecast"),)), at_home(protocol_functions=(function(server),)))
 
 
@@ -186,6 +186,14 @@ async def test_a_worker_may_stop_a_call_before_anybody_is_paid(
         await here.prepare(request(), gateway)
 
     assert here.provider.requests == []
+
+
+async def test_a_worker_may_not_leave_nothing(bench: MakeBench, server: Server, alone: Toolbox) -> None:
+    acts(server, "message.received.response", rewrites=[{"type": "clear"}])
+    here = await bench(toolbox=alone)
+
+    with pytest.raises(SourceFailed, match="left nothing to be asked"):
+        await here.prepare(request(), at_home(worker_script_source=f"{server.url}/worker"))
 
 
 async def test_a_worker_hears_of_each_call_once(bench: MakeBench, server: Server, alone: Toolbox) -> None:
