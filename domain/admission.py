@@ -15,6 +15,8 @@ from domain.usage import SMALLEST
 
 __all__ = ["Admission", "Permit"]
 
+_NOTHING = Decimal(0)
+
 
 class Permit:
     """One call that was let in. It ends once, however often it is told to."""
@@ -48,8 +50,18 @@ class Admission:
     def __init__(self, holds: Holds, rates: Rates, *, check: Callable[[], object]) -> None:
         self._holds, self._rates, self._check = holds, rates, check
 
-    async def admit(self, principal: Principal, *, estimate: Decimal = Decimal(0), tokens: int = 0) -> Permit:
-        """`estimate`: what the call will cost at most, in US dollars, as far as anybody can tell; `tokens` likewise."""
+    async def admit(
+        self,
+        principal: Principal,
+        *,
+        estimate: Decimal = _NOTHING,
+        least: Decimal = _NOTHING,
+        tokens: int = 0,
+    ) -> Permit:
+        """`estimate`: what the call will cost at most, in US dollars, as far as anybody can tell; `tokens` likewise.
+
+        `least` is what it costs in any case: for what is asked, if not for what is answered.
+        """
         self._check()
         visit = None
         if principal.limits is not None and principal.key_id is not None:
@@ -60,7 +72,7 @@ class Admission:
         try:
             holds = self._holds.of(principal)
             for hold in await self._holds.look_up(principal) if holds is None else holds:
-                taken = amount if hold.take(amount) else await self._holds.reserve(hold, amount)
+                taken = amount if hold.take(amount) else await self._holds.reserve(hold, amount, least)
                 reserved.append((hold, taken))
         except BaseException:
             for hold, taken in reserved:

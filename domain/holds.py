@@ -6,7 +6,8 @@ however many processes there are; what can pass it is the part of a call's cost 
 
 Near the end slices are as small as one call. Who finds nothing free asks the others to give back what they do not use,
 and waits for a moment before it is refused. A call that is estimated at more than there is left is let in when it is
-the only one: else an estimate that is much too high would keep the rest from ever being used.
+the only one, and when what is left would have paid for the last ones: else an estimate that is much too high would keep
+the rest from ever being used.
 """
 
 import asyncio
@@ -66,6 +67,15 @@ WITH budget AS (
 )
 SELECT draw.*, told FROM draw
 LEFT JOIN LATERAL (SELECT pg_notify('{CHANGED}', $7)::text AS told) AS word ON taken = 0 AND held > own
+"""
+
+# Of the last calls of the workspace, those that were paid from this budget.
+_LATELY = """
+SELECT avg(last.cost) FROM budgets, LATERAL (
+    SELECT cost, api_key_id FROM usage_records
+    WHERE workspace_id = budgets.workspace_id ORDER BY created_at DESC LIMIT 50
+) AS last
+WHERE budgets.id = $1 AND (budgets.api_key_id IS NULL OR last.api_key_id = budgets.api_key_id)
 """
 
 # What this process holds from now on, whatever it held: written twice, it is the same.
@@ -236,16 +246,16 @@ class Holds:
             self._holds[hold.budget_id] = hold
         return hold
 
-    async def reserve(self, hold: Hold, amount: Decimal) -> Decimal:
+    async def reserve(self, hold: Hold, amount: Decimal, least: Decimal = _NOTHING) -> Decimal:
         """How much was reserved, which is less when there is less and nobody else is there to want it."""
         deadline = time.monotonic() + _WAIT_SECONDS
-        while (reserved := await self._draw(hold, amount)) is None:
+        while (reserved := await self._draw(hold, amount, least)) is None:
             if time.monotonic() >= deadline:
                 raise BudgetExceeded(hold.name)
             await hold.change()
         return reserved
 
-    async def _draw(self, hold: Hold, amount: Decimal) -> Decimal | None:
+    async def _draw(self, hold: Hold, amount: Decimal, least: Decimal) -> Decimal | None:
         """None when it may be worth waiting."""
         async with hold.lock:
             now = time.monotonic()
@@ -278,7 +288,7 @@ class Holds:
                 return amount
             is_alone = hold.is_alone and row["held"] <= row["own"]
             # One more of the kind that it lately was used for must fit in, or it is used up.
-            if is_alone and hold.free >= max(min(amount, hold.typical), SMALLEST):
+            if is_alone and hold.free >= max(min(amount, await _lately(hold)), least, SMALLEST):
                 reserved = hold.free
                 hold.take(reserved)
                 return reserved
@@ -356,6 +366,14 @@ class Holds:
         hold.granted = granted
         if not granted:
             self._granted.discard(hold)
+
+
+async def _lately(hold: Hold) -> Decimal:
+    """What a call has cost lately, here or, before there was any, elsewhere."""
+    if not hold.typical:
+        async with connection() as bare:
+            hold.typical = await bare.fetchval(_LATELY, hold.budget_id) or _NOTHING
+    return hold.typical
 
 
 class Settlement:

@@ -147,12 +147,6 @@ def items_json(items: Sequence[UsageItem]) -> str:
     ).decode()
 
 
-def estimated(asked_characters: int, answered_characters: int) -> Usage:
-    """For when the provider did not say: four characters make about one token, and a message costs a few of its own."""
-    written = answered_characters // 4 + 4 if answered_characters else 0
-    return Usage(asked_characters // 4 + 4, written, estimated=True)
-
-
 async def statistics(principal: Principal, range: TimeRange, external_user: str | None) -> UsageStatistics:
     rows = await sums(principal, range, ("model_name", "vendor"), external_user)
     requests = sum(row["requests"] for row in rows)

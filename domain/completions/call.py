@@ -68,8 +68,8 @@ class Call:
         """Admitted, but nobody has been asked anything yet."""
         agent = await means.names.find(principal, asked.model)
         account = await means.accounts.settings_of(principal.workspace_id)
-        cost, tokens = agent.likely(asked.request)
-        permit = await means.admission.admit(principal, estimate=cost, tokens=tokens)
+        most, least, tokens = agent.likely(asked.request)
+        permit = await means.admission.admit(principal, estimate=most, least=least, tokens=tokens)
         return cls(means, principal, asked, agent, account, permit)
 
     @property

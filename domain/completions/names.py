@@ -48,11 +48,12 @@ class Agent:
     gateway: models.Gateway | None = None
     parameters: Parameters | None = None
 
-    def likely(self, request: ChatRequest) -> tuple[Decimal, int]:
-        """About what a call will cost at most, in US dollars and in tokens: for putting it aside beforehand."""
+    def likely(self, request: ChatRequest) -> tuple[Decimal, Decimal, int]:
+        """About what a call will cost at most and at least, in US dollars, and how many tokens it will be at most."""
         limit = request.max_tokens or (self.parameters and self.parameters.max_completion_tokens) or _LIKELY_TOKENS
         read = sum(estimate_tokens(len(message.text)) for message in request.messages)
-        return cost_of(Usage(read, limit), self.spec.model), read + limit
+        model = self.spec.model
+        return cost_of(Usage(read, limit), model), cost_of(Usage(read, 0), model), read + limit
 
     @property
     def has_own_address(self) -> bool:

@@ -79,8 +79,8 @@ async def begin(
     )
     replays = agent.parameters is not None and agent.parameters.has(Flag.INCLUDE_STORED_REASONING)
     request = prompt.gather(agent.spec, history, ask.text, with_reasoning=replays)
-    cost, tokens = agent.likely(request)
-    permit = await admission.admit(principal, estimate=cost, tokens=tokens)
+    most, least, tokens = agent.likely(request)
+    permit = await admission.admit(principal, estimate=most, least=least, tokens=tokens)
     turn, question = _rows(principal, ask, conversation, agent, history)
     turn.owner = owner
     try:

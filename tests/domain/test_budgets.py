@@ -107,6 +107,23 @@ async def test_an_estimate_above_the_budget_lets_one_in_at_a_time(principal: Pri
             await here.admission.admit(principal, estimate=Decimal(5))
 
 
+async def test_what_even_the_question_costs_more_than_is_not_let_in(principal: Principal) -> None:
+    await BUDGETS.create(principal, amount=0.003, period=BudgetPeriod.TOTAL)
+    async with till() as here:
+        with pytest.raises(BudgetExceeded):
+            await here.admission.admit(principal, estimate=Decimal(5), least=Decimal("0.004"))
+
+
+async def test_what_calls_cost_elsewhere_is_known_here(principal: Principal) -> None:
+    await BUDGETS.create(principal, amount=0.0045, period=BudgetPeriod.TOTAL)
+    async with till() as one, till() as other:
+        await spend(one, principal)
+        await one.ledger.flush()
+
+        with pytest.raises(BudgetExceeded):
+            await other.admission.admit(principal, estimate=Decimal(5))
+
+
 async def test_what_is_released_is_free_again(principal: Principal) -> None:
     await BUDGETS.create(principal, amount=0.003, period=BudgetPeriod.TOTAL)
     async with till() as here:
@@ -240,8 +257,7 @@ async def process(**told: Any) -> AsyncIterator[asyncio.subprocess.Process]:
     [
         (Decimal("0.15"), Decimal("0.003"), 50),
         # Half a call is left at the end.
-        (Decimal("0.1515"), Decimal("0.003"), 50),
-        (Decimal("0.15"), Decimal("0.02"), 50),
+        (Decimal("0.1515"), Decimal("0.02"), 50),
     ],
 )
 async def test_four_processes_spend_all_of_it_and_no_more(
