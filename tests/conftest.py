@@ -159,7 +159,10 @@ def process(workspace: models.Workspace) -> MakeTalk:
 
     @asynccontextmanager
     async def start(
-        provider: ScriptedProvider | None = None, caches: Mapping[str, Remembers] | None = None, **options: Any
+        provider: ScriptedProvider | None = None,
+        caches: Mapping[str, Remembers] | None = None,
+        problems: tuple[str, ...] = (),
+        **options: Any,
     ) -> AsyncIterator[Talk]:
         provider = provider or ScriptedProvider()
         engine, log, keys = Engine({"scripted": provider}), TurnLog(), Keys()
@@ -170,7 +173,7 @@ def process(workspace: models.Workspace) -> MakeTalk:
         owner = uuid4()
         holds, rates = Holds(owner), Rates(owner)
         ledger, accounts = Ledger(holds, rates), Accounts(secrets)
-        names, nonces = Names(providers, gateways), Nonces(accounts.salt_of)
+        names, nonces = Names(providers, gateways, problems), Nonces(accounts.salt_of)
         preparing = Preparing(
             engine,
             retrieval,
