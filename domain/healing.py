@@ -30,7 +30,7 @@ _REPAIRED_CHARACTERS = 200_000
 _READ_CHARACTERS = 4_000_000
 _PURPOSE = Purpose("json_healing", "Inference for JSON healing")
 _AGAIN = (
-    "Your last answer is not the JSON that was asked for. {complaints}\n"
+    "Your last answer is not the JSON that was asked for:\n{complaints}\n"
     "Write the whole answer again, corrected, as one JSON value and with nothing before or after it."
 )
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from domain.gateways.parameters import Flag, Parameters
 from domain.preparing import thoughts
-from engine.chat import Message, Part, Raw, Role
+from engine.chat import Message, Part, Raw, Role, Spelling
 from engine.events import ToolCall
 
 __all__ = [
@@ -100,7 +100,9 @@ def without_media(messages: Messages) -> Messages:
     def words(message: Message) -> Message:
         if all(map(is_text, message.parts)):
             return message
-        return replace(message, parts=tuple(filter(is_text, message.parts)) or (_NO_MEDIA,))
+        # Not every server for models that only read takes a list.
+        parts = tuple(filter(is_text, message.parts)) or (_NO_MEDIA,)
+        return replace(message, parts=parts, spelling=Spelling.PLAIN)
 
     return tuple(map(words, messages))
 

@@ -20,7 +20,7 @@ from domain.gateways.parameters import Media
 from domain.preparing.asking import Asking, Bill, Choice, Models, Purpose
 from domain.tools.calling import CallFailed, call
 from domain.tools.together import together
-from engine.chat import Audio, ChatRequest, FilePart, Image, Message, Part, Video
+from engine.chat import Audio, ChatRequest, FilePart, Image, Message, Part, Spelling, Video
 from engine.guard import Guard
 from errors import Invalid, NotConfigured, SourceFailed
 from knowledge import read
@@ -73,7 +73,9 @@ class Descriptions:
         def in_words(message: Message) -> Message:
             if all(kind_of(part) is None for part in message.parts):
                 return message
-            return replace(message, parts=tuple(texts.get(_key(caller, part), part) for part in message.parts))
+            parts = tuple(texts.get(_key(caller, part), part) for part in message.parts)
+            # Not every server for models that only read takes a list.
+            return replace(message, parts=parts, spelling=Spelling.PLAIN)
 
         return replace(request, messages=tuple(map(in_words, request.messages)))
 

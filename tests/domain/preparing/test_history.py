@@ -13,8 +13,9 @@ from domain.preparing.history import (
     without_thoughts,
     without_tool_calls,
 )
-from engine.chat import Message, Raw, Role
+from engine.chat import Message, Raw, Role, Spelling
 from engine.events import ToolCall
+from engine.wire import message_json
 from tests.domain.preparing.saying import PICTURE, conversations, elsewhere
 
 Messages = tuple[Message, ...]
@@ -95,6 +96,15 @@ def test_a_message_that_was_a_picture_says_so() -> None:
     [seen] = without_media((Message.user(PICTURE),))
 
     assert seen.text == "(Something was attached here that cannot be shown to you.)"
+
+
+def test_what_is_words_alone_is_written_as_one_text() -> None:
+    """Servers of models that only read often take no list."""
+    listed = Message(Role.USER, ("What is it?", PICTURE), spelling=Spelling.LISTED)
+
+    assert [message_json(message) for message in without_media((listed,))] == [
+        {"role": "user", "content": "What is it?"}
+    ]
 
 
 def test_a_text_with_a_mark_for_the_vendor_is_a_text() -> None:
