@@ -91,6 +91,8 @@ class Run:
             return await self._end()
         finally:
             self._log.end(self.turn.id)
+            # Also when the end could not be written.
+            self._begun.permit.release()
 
     async def _ask(self) -> None:
         async with AsyncExitStack() as closing:
