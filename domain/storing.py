@@ -23,6 +23,7 @@ from domain.jobs import enqueue
 from errors import Invalid
 from knowledge import read
 from knowledge.read.formats import sort_of
+from knowledge.rows import BY_KEY_SQL
 from models import CollectionKind
 from models.database import connection, transaction
 
@@ -108,6 +109,7 @@ async def store(
     keyed = collection.kind is not CollectionKind.LIBRARY
     latest = {each.name if keyed else str(each.id): each for each in prepared}
     async with transaction(), connection() as bare:
+        await bare.execute(BY_KEY_SQL)
         await lock(bare, collection.id)
         contents = await _store_contents(bare, collection, latest.values())
         there = await _existing(bare, collection, list(latest)) if keyed else {}
@@ -255,7 +257,7 @@ async def _store_contents(
 async def _existing(
     bare: asyncpg.Connection, collection: models.Collection, keys: list[str]
 ) -> dict[str, asyncpg.Record]:
-    """Looked up key by key: whatever the planner believes of a table that is just being filled, it reads no other."""
+    """Looked up key by key: an index with another order looks as good to the planner while a table is being filled."""
     rows = await bare.fetch(
         """
         SELECT d.* FROM unnest($2::text[]) AS wanted (key) CROSS JOIN LATERAL (

@@ -17,7 +17,7 @@ from engine.embeddings import Embedder
 from errors import Conflict
 from knowledge import read, rows, split
 from knowledge.rows import Embedded, Piece, Target, digest_of
-from models.database import connection, transaction
+from models.database import connection
 
 __all__ = ["Batch", "Source", "claim", "claim_indexed", "fail", "index"]
 
@@ -95,8 +95,8 @@ async def claim_indexed(document_ids: Sequence[UUID]) -> list[Batch]:
 
 
 async def _batches(documents_sql: str, document_ids: Sequence[UUID]) -> list[Batch]:
-    async with connection() as bare:
-        rows = await bare.fetch(
+    async with rows.work() as bare:
+        found = await bare.fetch(
             f"""
             WITH claimed AS ({documents_sql})
             SELECT n.id, array_agg(claimed.id) AS documents, n.name, n.media_type, n.title, n.text, n.source,
@@ -110,13 +110,13 @@ async def _batches(documents_sql: str, document_ids: Sequence[UUID]) -> list[Bat
             list(document_ids),
         )
     batches: dict[UUID, list[asyncpg.Record]] = {}
-    for row in rows:
-        batches.setdefault(row["collection_id"], []).append(row)
-    return [_batch(found) for found in batches.values()]
+    for record in found:
+        batches.setdefault(record["collection_id"], []).append(record)
+    return [_batch(records) for records in batches.values()]
 
 
-def _batch(rows: Sequence[asyncpg.Record]) -> Batch:
-    first = rows[0]
+def _batch(records: Sequence[asyncpg.Record]) -> Batch:
+    first = records[0]
     sources = (
         Source(
             row["id"],
@@ -128,7 +128,7 @@ def _batch(rows: Sequence[asyncpg.Record]) -> Batch:
             row["source"],
             row["chunk_count"] is not None,
         )
-        for row in rows
+        for row in records
     )
     return Batch(
         first["workspace_id"],
@@ -156,7 +156,7 @@ async def index(batch: Batch, embedder: Embedder, *, anew: bool = False) -> None
     else:
         pieces += await rows.without_vectors(batch.target, [source.id for source in cut_before])
         embedded = await _all_but_the_last(batch, pieces, embedder)
-    async with transaction(), connection() as bare:
+    async with rows.work() as bare:
         if anew:
             await rows.forget(bare, [cut.source.id for cut in made])
         await rows.add(bare, batch.target, embedded)
@@ -168,7 +168,7 @@ async def _all_but_the_last(batch: Batch, pieces: Sequence[Piece], embedder: Emb
     while len(pieces) > _CHUNKS_AT_ONCE:
         some, pieces = pieces[:_CHUNKS_AT_ONCE], pieces[_CHUNKS_AT_ONCE:]
         embedded = await rows.embedded(batch.target, some, embedder)
-        async with transaction(), connection() as bare:
+        async with rows.work() as bare:
             await rows.add(bare, batch.target, embedded)
     return await rows.embedded(batch.target, pieces, embedder)
 

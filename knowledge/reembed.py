@@ -4,7 +4,7 @@ from uuid import UUID
 
 import models
 from engine.embeddings import Embedder
-from knowledge.rows import COLUMNS_SQL, Piece, Target, add, embedded
+from knowledge.rows import COLUMNS_SQL, Piece, Target, add, embedded, work
 from models.database import connection, transaction
 
 __all__ = ["change_over", "embed_missing"]
@@ -28,7 +28,7 @@ async def embed_missing(collection_id: UUID, row: models.Embedder, embedder: Emb
     if found:
         target = Target(found[0]["workspace_id"], collection_id, row.id)
         pieces = await embedded(target, [Piece(*list(each.values())[:-1]) for each in found], embedder)
-        async with transaction(), connection() as bare:
+        async with work() as bare:
             await add(bare, target, pieces)
     return len(found)
 

@@ -20,7 +20,7 @@ CHUNK_METADATA_SQL = """jsonb_build_object('chunk_index', c.position, 'total_chu
 
 # How much of the relevance of a chunk is its meaning. Little, since the embedder that is always here knows little: see
 # docs/decisions/0008-relevance.md for the figures.
-_MEANING = 0.35
+_MEANING = 0.3
 # How many chunks with words of the question are weighed; words that lead to more only weigh, and lead nowhere.
 _WORD_CANDIDATES = 2_000
 # How many places of an index are looked at for one answer. The larger it is, the more it takes for the same recall: of

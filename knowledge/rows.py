@@ -2,7 +2,8 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
@@ -14,9 +15,10 @@ import numpy as np
 from engine.embeddings import Embedder, Vectors
 from errors import Conflict
 from knowledge import embed
-from models.database import connection
+from models.database import connection, transaction
 
 __all__ = [
+    "BY_KEY_SQL",
     "COLUMNS_SQL",
     "Embedded",
     "Piece",
@@ -27,7 +29,21 @@ __all__ = [
     "embedded_anew",
     "forget",
     "without_vectors",
+    "work",
 ]
+
+
+# Every row is looked for by its key. A plan that is made while a table is empty would rather read it whole, and is kept
+# when the table is full.
+BY_KEY_SQL = "SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
+
+
+@asynccontextmanager
+async def work() -> AsyncIterator[asyncpg.Connection]:
+    """A transaction of a job. What it writes may reach the disk later: it does before the job is struck off."""
+    async with transaction(), connection() as bare:
+        await bare.execute(f"{BY_KEY_SQL}; SET LOCAL synchronous_commit = off")
+        yield bare
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +170,7 @@ async def without_vectors(target: Target, content_ids: Sequence[UUID]) -> list[P
     """Chunks that are there and have to be embedded once more."""
     if not content_ids:
         return []
-    async with connection() as bare:
+    async with work() as bare:
         rows = await bare.fetch(
             f"""
             SELECT {COLUMNS_SQL} FROM chunks c
@@ -169,7 +185,7 @@ async def without_vectors(target: Target, content_ids: Sequence[UUID]) -> list[P
 
 async def _origins(target: Target, digests: Sequence[str]) -> dict[str, UUID]:
     """A chunk that has the vector, by digest."""
-    async with connection() as bare:
+    async with work() as bare:
         rows = await bare.fetch(
             """
             SELECT DISTINCT ON (c.digest) c.digest, c.id FROM chunks c
