@@ -5,15 +5,12 @@ import strawberry
 from domain.completions.completions import Completion
 from domain.completions.names import Offered
 from resolvers.context import Info
-from resolvers.scalars import JSONObject
+from resolvers.scalars import ChatCompletionRequest
 
 
 @strawberry.input(description="A request for a chat completion.")
 class CompletionInput:
-    request: JSONObject = strawberry.field(
-        description="As OpenAI's clients write it: `model`, `messages`, and whatever else the model understands."
-        " `model` is a gateway by its id or slug, a model route, or a model."
-    )
+    request: ChatCompletionRequest = strawberry.field(description="As OpenAI's clients write it.")
 
 
 Request = Annotated[CompletionInput, strawberry.argument(description="What is asked, and of whom.")]

@@ -3,7 +3,16 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, NewType
 
-__all__ = ["JSON", "DateTime", "File", "JSONObject", "Upload"]
+__all__ = [
+    "JSON",
+    "ChatCompletion",
+    "ChatCompletionChunk",
+    "ChatCompletionRequest",
+    "DateTime",
+    "File",
+    "JSONObject",
+    "Upload",
+]
 
 if TYPE_CHECKING:
     from files import Upload
@@ -17,3 +26,7 @@ else:
 JSON = NewType("JSON", object)
 JSONObject = NewType("JSONObject", dict[str, object])
 File = NewType("File", object)
+# OpenAI's objects, with whatever members the model of the day has.
+ChatCompletionRequest = NewType("ChatCompletionRequest", dict[str, object])
+ChatCompletion = NewType("ChatCompletion", object)
+ChatCompletionChunk = NewType("ChatCompletionChunk", object)

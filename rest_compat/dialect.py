@@ -139,6 +139,8 @@ class Dialect:
     # From the page's name and the schema of its items.
     page_schema: Callable[[str, Mapping[str, Any]], Mapping[str, Any]] | None = None
     spell: Callable[[str, str], str] = _lower
+    # What scalars of the graph look like that are JSON of another's making, as JSON schemas.
+    scalars: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     events: EventStream = field(default_factory=EventStream)
     headers: Mapping[str, str] = field(default_factory=dict)
     cors: Cors | None = None

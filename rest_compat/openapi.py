@@ -25,7 +25,7 @@ def openapi(dialect: Dialect, endpoints: Sequence[Endpoint]) -> Json:
     sharing: dict[tuple[str, str], list[Endpoint]] = {}
     for endpoint in endpoints:
         sharing.setdefault((endpoint.path, endpoint.method), []).append(endpoint)
-    schemas = Schemas(dialect.spell)
+    schemas = Schemas(dialect.spell, dialect.scalars)
     answers = Answers(dialect, schemas)
     paths: dict[str, Json] = {}
     for (path, method), together in sorted(sharing.items(), key=lambda item: item[0]):

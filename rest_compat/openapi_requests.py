@@ -75,7 +75,8 @@ def body_of(together: Sequence[Endpoint], schemas: Schemas) -> Json | None:
         return {"required": False, "content": {"application/octet-stream": {}}}
     printed = [_body(endpoint, together, place, schemas) for endpoint in together]
     required = all(schema.get("required") or "allOf" in schema or "properties" not in schema for schema in printed)
-    schema = printed[0] if len(printed) == 1 else {"anyOf": printed}
+    distinct = [each for place, each in enumerate(printed) if each not in printed[:place]]
+    schema = distinct[0] if len(distinct) == 1 else {"anyOf": distinct}
     return {"required": required, "content": {_MEDIA_TYPES[place]: {"schema": schema}}}
 
 

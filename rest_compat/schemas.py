@@ -41,8 +41,8 @@ _SIZES = {"string": ("minLength", "maxLength"), "array": ("minItems", "maxItems"
 class Schemas:
     """Makes schemas, and keeps those that have a name as components to be referred to."""
 
-    def __init__(self, spell: Spell) -> None:
-        self._spell = spell
+    def __init__(self, spell: Spell, scalars: Mapping[str, Mapping[str, object]] | None = None) -> None:
+        self._spell, self._scalars = spell, scalars or {}
         self.components: dict[str, Schema] = {}
 
     # ---------------------------------------------------------------- what comes in
@@ -71,6 +71,9 @@ class Schemas:
                 return {"type": "string", "enum": list(words)}
             case GraphQLInputObjectType():
                 return self._input_object(type_)
+            case GraphQLScalarType(name=name) if name in self._scalars:
+                self.components[name] = dict(self._scalars[name])
+                return {"$ref": f"#/components/schemas/{name}"}
             case GraphQLScalarType():
                 return dict(_SCALARS.get(type_.name, {}))
         raise TypeError(f"{type_} has no schema of its own")

@@ -3,7 +3,7 @@ import strawberry
 from domain.identity import Scope
 from resolvers import completions as resolve
 from schema.access import root_field, root_subscription
-from schema.scalars import JSON, DateTime
+from schema.scalars import ChatCompletion, ChatCompletionChunk, DateTime
 from subscriptions import completions as subscribe
 
 
@@ -20,7 +20,7 @@ class CompletionPayload:
     id: strawberry.ID = strawberry.field(description="Names the call in the usage.")
     model: str = strawberry.field(description="The model that answered.")
     text: str = strawberry.field(description="What it said.")
-    body: JSON = strawberry.field(description="The answer as OpenAI's clients read it, with what it cost.")
+    body: ChatCompletion = strawberry.field(description="The answer as OpenAI's clients read it, with what it cost.")
     complexity: str | None = strawberry.field(
         description="`low`, `medium` or `high`, when the gateway chose the model by it."
     )
@@ -28,7 +28,7 @@ class CompletionPayload:
 
 @strawberry.type(description="A piece of an answer.")
 class CompletionChunks:
-    chunks: list[JSON] = strawberry.field(
+    chunks: list[ChatCompletionChunk] = strawberry.field(
         description="As OpenAI's clients read them; several when they came together. The last one has the usage."
     )
 

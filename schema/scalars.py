@@ -7,9 +7,18 @@ import strawberry
 
 from files import Blob
 from files import Upload as UploadedFile
-from resolvers.scalars import JSON, DateTime, File, JSONObject, Upload
+from resolvers.scalars import (
+    JSON,
+    ChatCompletion,
+    ChatCompletionChunk,
+    ChatCompletionRequest,
+    DateTime,
+    File,
+    JSONObject,
+    Upload,
+)
 
-__all__ = ["JSON", "SCALARS", "Blob", "DateTime", "File", "Upload"]
+__all__ = ["JSON", "SCALARS", "Blob", "ChatCompletion", "ChatCompletionChunk", "DateTime", "File", "Upload"]
 
 
 def print_time(moment: datetime | str) -> str:
@@ -57,6 +66,25 @@ SCALARS: dict[object, Any] = {
         description="A JSON object of any members.",
         serialize=unchanged,
         parse_value=read_object,
+    ),
+    ChatCompletionRequest: strawberry.scalar(
+        name="ChatCompletionRequest",
+        description="What OpenAI's clients send: `model`, `messages`, and whatever else the model understands."
+        " `model` is a gateway by its id or slug, a model route, or a model.",
+        serialize=unchanged,
+        parse_value=read_object,
+    ),
+    ChatCompletion: strawberry.scalar(
+        name="ChatCompletion",
+        description="A whole answer as OpenAI's clients read it, with what it cost in `generation_context`.",
+        serialize=unchanged,
+        parse_value=unchanged,
+    ),
+    ChatCompletionChunk: strawberry.scalar(
+        name="ChatCompletionChunk",
+        description="A piece of an answer as OpenAI's clients read it. The last one has the usage.",
+        serialize=unchanged,
+        parse_value=unchanged,
     ),
     DateTime: strawberry.scalar(
         name="DateTime",

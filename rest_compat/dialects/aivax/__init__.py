@@ -3,6 +3,7 @@
 Errors are `{"error": …, "details": …}`, and on OpenAI's wire as OpenAI has them.
 """
 
+import json
 from base64 import b64decode
 from collections.abc import Mapping
 from pathlib import Path
@@ -155,6 +156,7 @@ AIVAX = Dialect(
         503: "The database is away",
     },
     spell=spell,
+    scalars=json.loads((Path(__file__).parent / "scalars.json").read_text("utf-8")),
     events=EventStream(
         names=EventNames.NONE,
         closing=(_DONE,),
