@@ -31,6 +31,11 @@ class Spoken:
     # Calls of one principal with the same one are the same conversation, as it is by then.
     idempotency_key: str | None = None
 
+    @property
+    def characters(self) -> int:
+        said = [*self.asked, self.answer] if self.answer is not None else self.asked
+        return sum(len(part.get("text", "")) + len(part.get("arguments", "")) for each in said for part in each.parts)
+
 
 @dataclass(slots=True)
 class Entry:

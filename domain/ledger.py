@@ -41,8 +41,10 @@ _TICK_SECONDS = 1.0
 _CLOSING_SECONDS = 5.0
 # So few that writing them down holds up nobody for more than a few milliseconds.
 _ENTRIES_AT_ONCE = 250
-# About a kilobyte each without, and much more with what was said: far from what a process may use.
+_CHARACTERS_AT_ONCE = 4_000_000
+# About a kilobyte each, beside what was said.
 _MOST_ENTRIES = 20_000
+_MOST_CHARACTERS = 64_000_000
 _NOTHING = Decimal(0)
 # It is the entry's own fault, and will be tomorrow: text that is none, a row too large, a workspace that is gone.
 _UNWRITABLE = (
@@ -61,6 +63,8 @@ class _Due:
     entry: Entry
     cost: Decimal
     holds: Sequence[Hold]
+    # Of what was said.
+    characters: int
 
 
 class Ledger:
@@ -70,6 +74,7 @@ class Ledger:
         self._holds, self._rates = holds, rates
         self._flush_seconds, self._most_entries = flush_seconds, most_entries
         self._due: list[_Due] = []
+        self._characters = 0
         self._something, self._urgent = asyncio.Event(), asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._flushing = asyncio.Lock()
@@ -104,7 +109,7 @@ class Ledger:
 
     def check(self) -> None:
         """Before a model is asked: what it will cost must find room."""
-        if len(self._due) >= self._most_entries:
+        if len(self._due) >= self._most_entries or self._characters >= _MOST_CHARACTERS:
             raise Unavailable("Usage cannot be written down at the moment", retry_after_seconds=1)
 
     def record(self, entry: Entry) -> Decimal:
@@ -112,7 +117,9 @@ class Ledger:
         usage = entry.usage
         cost = cost_of(usage, entry.model, entry.items)
         holds = entry.permit.settle(cost, usage.input_tokens + usage.output_tokens) if entry.permit is not None else []
-        self._due.append(_Due(entry, cost, holds))
+        characters = entry.spoken.characters if entry.spoken is not None else 0
+        self._characters += characters
+        self._due.append(_Due(entry, cost, holds, characters))
         self._something.set()
         if any(hold.is_wanted for hold in holds):
             self.hurry()
@@ -127,8 +134,20 @@ class Ledger:
         """Write everything that is recorded by now."""
         async with self._flushing:
             while self._due or self._holds.changed:
-                await self._write(self._due[:_ENTRIES_AT_ONCE])
+                await self._write(self._next_batch())
         await self._rates.exchange()
+
+    def _next_batch(self) -> list[_Due]:
+        batch, characters = self._due[:_ENTRIES_AT_ONCE], 0
+        for count, due in enumerate(batch, 1):
+            characters += due.characters
+            if characters > _CHARACTERS_AT_ONCE:
+                return batch[:count]
+        return batch
+
+    def _forget(self, count: int) -> None:
+        self._characters -= sum(due.characters for due in self._due[:count])
+        del self._due[:count]
 
     async def _write(self, batch: Sequence[_Due]) -> None:
         """The oldest entries. One that cannot be written must not keep the rest from it: it is looked for by halves."""
@@ -152,7 +171,7 @@ class Ledger:
         _logger.error("a call could not be billed", extra=told, exc_info=problem)
         for hold in due.holds:
             hold.forgive(due.cost)
-        del self._due[0]
+        self._forget(1)
 
     async def _write_together(self, batch: Sequence[_Due]) -> None:
         owed: dict[Hold, Decimal] = {}
@@ -170,7 +189,7 @@ class Ledger:
                     await keeping.keep(bare, self._holds.owner, new, places)
                 await settlement.write(bare)
             settlement.done()
-        del self._due[: len(batch)]
+        self._forget(len(batch))
 
     # ---------------------------------------------------------------- tasks
 

@@ -128,6 +128,20 @@ async def test_refuses_before_it_forgets(principal: Principal) -> None:
     assert await models.UsageRecord.all().count() == 2
 
 
+async def test_much_text_is_as_full_as_many_calls(principal: Principal) -> None:
+    async with till(flush_seconds=60) as here:
+        long = said("user", "x" * 1_000_000)
+        for _ in range(64):
+            here.ledger.check()
+            here.ledger.record(entry_of(principal, spoken=Spoken([long])))
+
+        with pytest.raises(Unavailable):
+            here.ledger.check()
+        await here.ledger.flush()
+        here.ledger.check()
+    assert await models.Message.all().count() == 64
+
+
 async def test_closing_writes_what_is_left(principal: Principal) -> None:
     async with till(flush_seconds=60) as here:
         here.ledger.record(entry_of(principal))
