@@ -39,6 +39,8 @@ class Healing:
     max_attempts: int
     # Whether it was asked for in so many words, or comes of a `response_format` that the account wants healed.
     explicit: bool = True
+    # Where the schema was given.
+    field: str = "response_schema"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +131,14 @@ def _healing(body: Mapping[str, Any]) -> Healing | None:
     if format.get("type") != "json_schema":
         return None
     shape = _object(format.get("json_schema"), "response_format.json_schema") or {}
-    schema = _object(shape.get("schema"), "response_format.json_schema.schema")
+    where = "response_format.json_schema.schema"
+    schema = _object(shape.get("schema"), where)
     options = _object(shape.get("healing_options"), "response_format.json_schema.healing_options")
     if options is None:
-        return Healing(schema, 3, explicit=False)
+        return Healing(schema, 3, explicit=False, field=where)
     attempts = options.get("max_attempts", 3)
     field = "response_format.json_schema.healing_options.max_attempts"
-    return Healing(schema, _within(attempts, field, 1, _MOST_ATTEMPTS))
+    return Healing(schema, _within(attempts, field, 1, _MOST_ATTEMPTS), field=where)
 
 
 def _builtin(given: Any) -> tuple[tuple[BuiltinFunction, ...], BuiltinOptions | None]:

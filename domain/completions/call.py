@@ -82,7 +82,8 @@ class Call:
         asked, gateway = self.asked, self.agent.gateway
         if self.has_to_be_json:
             # A schema that cannot be followed is told before anybody is asked.
-            self._form = await form_of(asked.healing.schema if asked.healing else None)
+            healing = asked.healing
+            self._form = await form_of(healing.schema, healing.field) if healing else await form_of(None)
         self.prepared = await self._means.preparing.prepare(
             Caller(
                 self.principal,

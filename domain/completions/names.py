@@ -159,7 +159,7 @@ class Names:
 
     async def _of_gateway(self, principal: Principal, row: models.Gateway, parameters: Parameters) -> Agent:
         if parameters.base_address == INTEGRATED:
-            found = await self._model(principal, parameters.model_name, "The gateway's modelName")
+            found = await self._integrated(principal, parameters)
             return Agent(found.spec, found.targets, found.rows, found.called, row, parameters)
         provider = self.providers.reach_address(
             row.id, row.revision, parameters.base_address, parameters.api_key, called=row.name
@@ -168,6 +168,16 @@ class Names:
         target = Target(provider, parameters.model_name)
         spec = AgentSpec(model, row.name, sampling=_SAMPLING, engine_name=provider)
         return Agent(spec, (target,), {None: model}, parameters.model_name, row, parameters)
+
+    async def _integrated(self, principal: Principal, parameters: Parameters) -> Agent:
+        field, routing = "The gateway's modelName", parameters.model_routing_parameters
+        try:
+            return await self._model(principal, parameters.model_name, field)
+        except Invalid:
+            # Whose model is chosen by the question may name any: it is never asked.
+            if routing is None:
+                raise
+        return await self._model(principal, routing.low_complexity_model_name, field)
 
     # ---------------------------------------------------------------- models
 

@@ -175,6 +175,7 @@ async def test_the_model_is_chosen_by_the_question(account: Account) -> None:
             workspace_id=provider.workspace_id, provider_id=provider.id, name=name, vendor="Toy", input_price=1
         )
     gateway = await account.gateway(
+        modelName="@platform/router",
         modelRoutingParameters={
             "lowComplexityModelName": "small",
             "mediumComplexityModelName": "small",

@@ -96,11 +96,11 @@ def test_reads_the_options_of_builtin_tools() -> None:
                     "json_schema": {"schema": SCHEMA, "healing_options": {"max_attempts": 10}},
                 }
             },
-            Healing(SCHEMA, 10),
+            Healing(SCHEMA, 10, field="response_format.json_schema.schema"),
         ),
         (
             {"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": SCHEMA}}},
-            Healing(SCHEMA, 3, explicit=False),
+            Healing(SCHEMA, 3, explicit=False, field="response_format.json_schema.schema"),
         ),
         ({"response_format": {"type": "json_object"}}, Healing(None, 1, explicit=False)),
         ({"response_format": {"type": "text"}}, None),
