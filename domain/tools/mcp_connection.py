@@ -73,8 +73,10 @@ class Connection:
             raise self._failed(exc, _CALL_SECONDS) from exc
 
     async def close(self) -> None:
-        """The server is told, unless it takes its time to hear it."""
+        """The server is told, unless it takes its time to hear it, or has not even said hello."""
         self._leaving.set()
+        if not self._client.done():
+            self._task.cancel()
         _, pending = await asyncio.wait([self._task], timeout=_CLOSE_SECONDS)
         for task in pending:
             task.cancel()
@@ -83,6 +85,7 @@ class Connection:
     async def _hold(self) -> None:
         try:
             async with AsyncExitStack() as stack:
+                stack.push_async_callback(self._transport.aclose)
                 http = httpx2.AsyncClient(transport=self._transport, headers=self._headers, timeout=_CALL_SECONDS)
                 await stack.enter_async_context(http)
                 client = Client(streamable_http_client(self._url, http_client=http), cache=None)

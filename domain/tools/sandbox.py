@@ -96,7 +96,6 @@ class Sandbox:
         self._process, self._limits = process, limits
         self._reason = "was ended"
         self._is_killed = False
-        self._watching = asyncio.create_task(self._watch(), name="sandbox")
 
     @classmethod
     async def start(
@@ -153,6 +152,7 @@ class Sandbox:
     async def feed(self, command: str, take: Callable[[bytes], object]) -> int:
         """Gives out what the command writes while it does; its exit code is the answer."""
         mark = secrets.token_hex(16).encode()
+        watching = asyncio.create_task(self._watch(), name="sandbox")
         try:
             # The shell in there stops it when its time is over; if it cannot any more, so do we.
             async with asyncio.timeout(self._limits.seconds + 5):
@@ -167,14 +167,15 @@ class Sandbox:
             # Somebody left in the middle: nobody knows what it would do next.
             self._kill()
             raise
+        finally:
+            watching.cancel()
 
     async def close(self) -> None:
         """Safe to call twice."""
         self._kill()
-        self._watching.cancel()
         # Whatever still stands in the pipe would keep it open.
         self._process._transport.close()  # type: ignore[attr-defined]  # there is no public way
-        await asyncio.gather(self._watching, self._process.wait(), return_exceptions=True)
+        await self._process.wait()
 
     async def _take_until(self, mark: bytes, take: Callable[[bytes], object]) -> int:
         end = re.compile(re.escape(mark) + rb" (\d+)\n")

@@ -18,6 +18,8 @@ __all__ = ["document_tool", "web_page_tool"]
 _CHILD = Path(__file__).with_name("document_child.py")
 _SECONDS, _MEMORY_BYTES = 30, 1_000_000_000
 _MOST_CHARACTERS = 500_000
+# Each takes a core and its memory.
+_few = asyncio.Semaphore(2)
 _UNNAMEABLE = re.compile(r"[^\w.-]+")
 
 _TITLE = {"type": "string", "minLength": 1, "maxLength": 200, "description": "Its title."}
@@ -25,7 +27,8 @@ _TITLE = {"type": "string", "minLength": 1, "maxLength": 200, "description": "It
 
 def document_tool(published: Published) -> Tool:
     async def run(arguments: Mapping[str, Any]) -> Any:
-        content = await asyncio.to_thread(_pdf, arguments["html"], arguments["title"])
+        async with _few:
+            content = await _pdf(arguments["html"], arguments["title"])
         link = await published.save(content, "application/pdf", _named(arguments["title"], "pdf"))
         return {"url": link, "expiresInDays": DAYS}
 
@@ -63,22 +66,27 @@ def web_page_tool(published: Published) -> Tool:
     )
 
 
-def _pdf(html: str, title: str) -> bytes:
+async def _pdf(html: str, title: str) -> bytes:
+    child = await asyncio.create_subprocess_exec(
+        # -P: the folder of the child's file holds modules named like Python's own
+        *(sys.executable, "-P", str(_CHILD), title, str(_SECONDS), str(_MEMORY_BYTES)),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     try:
-        child = subprocess.run(
-            # -P: the folder of the child's file holds modules named like Python's own
-            [sys.executable, "-P", str(_CHILD), title, str(_SECONDS), str(_MEMORY_BYTES)],
-            input=html.encode(errors="replace"),
-            capture_output=True,
-            timeout=_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as exc:
+        async with asyncio.timeout(_SECONDS):
+            content, complaint = await child.communicate(html.encode(errors="replace"))
+    except TimeoutError as exc:
         raise ToolFailed("generate_document", f"was not done within {_SECONDS} seconds: the HTML is too long") from exc
-    if child.returncode != 0 or not child.stdout.startswith(b"%PDF"):
-        last = child.stderr.decode(errors="replace").strip().rpartition("\n")[2][:300].rstrip(".")
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+    if child.returncode != 0 or not content.startswith(b"%PDF"):
+        last = complaint.decode(errors="replace").strip().rpartition("\n")[2][:300].rstrip(".")
         raise ToolFailed("generate_document", f"could not make a PDF of this HTML: {last or 'it takes too much'}")
-    return child.stdout
+    return content
 
 
 def _named(title: str, ending: str) -> str:

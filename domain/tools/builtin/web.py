@@ -1,5 +1,6 @@
 """Reading what stands at web addresses, and asking them for more."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any  # Tool arguments are open JSON.
@@ -24,6 +25,8 @@ _TOLD_HEADERS = frozenset({"content-type", "location", "retry-after", "etag", "l
 _LIMITS = read.Limits(
     file_bytes=_MOST_BYTES, text_characters=_MOST_BYTES, unpacked_bytes=50_000_000, pdf_seconds=20, pdf_pages=500
 )
+# A PDF may hold a thread for long, and there are not many.
+_few = asyncio.Semaphore(3)
 _AS_US = {"user-agent": "Mozilla/5.0 (compatible; Palaver)", "accept": "text/html, application/pdf, text/*, */*;q=0.5"}
 
 
@@ -77,10 +80,10 @@ async def _read(guard: Guard, url: str) -> Page:
     if not answer.is_fine:
         return Page(url, problem=f"answered with status {answer.status}")
     name = urlsplit(url).path.rpartition("/")[2] or "page"
+    media_type = f"{answer.media_type}; charset={answer.charset}"
     try:
-        document = await read.document(
-            answer.content, name, f"{answer.media_type}; charset={answer.charset}", limits=_LIMITS
-        )
+        async with _few:
+            document = await read.document(answer.content, name, media_type, limits=_LIMITS)
     except read.Unreadable as exc:
         return Page(url, problem=exc.problem)
     return Page(url, document.text, document.title)

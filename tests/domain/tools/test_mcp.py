@@ -197,6 +197,24 @@ async def test_names_the_server_that_is_not_there(toolbox: Toolbox, caller: Call
         await gathered(toolbox, caller, closing, "http://127.0.0.1:1/mcp")
 
 
+async def test_waits_for_no_silent_server(
+    toolbox: Toolbox, caller: Caller, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent = asyncio.Event()
+
+    async def say_nothing(request: web.Request) -> web.Response:
+        await silent.wait()
+        return web.Response()
+
+    server.answers["/mcp"] = say_nothing
+    monkeypatch.setattr("domain.tools.mcp_connection._CONNECT_SECONDS", 0.2)
+
+    async with AsyncExitStack() as closing:
+        with pytest.raises(SourceFailed, match=r"did not answer within 0\.2 seconds"):
+            await gathered(toolbox, caller, closing, f"{server.url}/mcp")
+    silent.set()
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0x7f.1"])
 async def test_reaches_no_private_address(
     toolbox: Toolbox, nonces: Nonces, caller: Caller, server: Server, closing: AsyncExitStack, host: str
