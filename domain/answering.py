@@ -78,7 +78,9 @@ class Answering:
             reading = None if self._reading is None else self._reading(self.rounds)
             begun = len(self.said)
             self.rounds += 1
-            async with aclosing(self._engine.listen(self._targets, asked, stream=self._stream)) as packets:
+            # Who has begun to answer goes on: another one would not know what it meant, and has other prices.
+            listening = self._engine.listen(self._targets, asked, stream=self._stream, first=self.target)
+            async with aclosing(listening) as packets:
                 async for packet in packets:
                     self.target = packet.target
                     if reading is not None:

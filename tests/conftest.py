@@ -199,8 +199,20 @@ def process(workspace: models.Workspace) -> MakeTalk:
         try:
             await asyncio.wait_for(housekeeping.listening(), 5)
             yield Talk(
-                *(turns, housekeeping, keys, provider, retrieval, Ingestion(EMBEDDERS)),
-                *(providers, gateways, skills, completions, ledger, accounts, Issuing(keys), Budgets(holds)),
+                turns,
+                housekeeping,
+                keys,
+                provider,
+                retrieval,
+                Ingestion(EMBEDDERS),
+                providers,
+                gateways,
+                skills,
+                completions,
+                ledger,
+                accounts,
+                Issuing(keys),
+                Budgets(holds),
             )
         finally:
             await turns.close()

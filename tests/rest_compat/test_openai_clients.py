@@ -133,6 +133,9 @@ async def test_failures_are_of_the_right_kind(known: Known) -> None:
         await client.chat.completions.create(model="test-model", messages=NONSENSE)
     with pytest.raises(openai.AuthenticationError) as stranger:
         await client.with_options(api_key="sk-nobodys").chat.completions.create(model="test-model", messages=HI)
+    known.upstream.will(Reply.error(429, "Slow down.", headers={"retry-after": "7"}))
+    with pytest.raises(openai.RateLimitError) as hurried:
+        await client.chat.completions.create(model="test-model", messages=HI)
     known.upstream.will(Reply.error(500, "Out of order."))
     with pytest.raises(openai.InternalServerError) as broken:
         await client.chat.completions.create(model="test-model", messages=HI)
@@ -140,6 +143,7 @@ async def test_failures_are_of_the_right_kind(known: Known) -> None:
     assert (unknown.value.code, unknown.value.param) == ("invalid", "model")
     assert malformed.value.param == "messages[0].content"
     assert stranger.value.code == "invalid_api_key"
+    assert (hurried.value.code, hurried.value.response.headers["retry-after"]) == ("rate_limit_exceeded", "7")
     assert broken.value.status_code == 502
 
 

@@ -5,6 +5,7 @@ Errors are `{"error": …, "details": …}`, and on OpenAI's wire as OpenAI has 
 
 import json
 from base64 import b64decode
+from dataclasses import replace
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -68,7 +69,9 @@ _OPENAI_PATHS = ("/v1", "/api/v1/chat/completions", "/api/v1/models")
 
 def refuse(failure: Failure) -> Refusal:
     if failure.path.startswith(_OPENAI_PATHS):
-        return Refusal(failure.status, {"error": openai_error(failure)})
+        # OpenAI's clients wait and ask again when they are told that it is too much, whoever it was too much for.
+        status = 429 if failure.code == "provider_rate_limited" else failure.status
+        return Refusal(status, {"error": openai_error(replace(failure, status=status))})
     details = {"fields": failure.facts["fields"]} if "fields" in failure.facts else None
     status = _STATUSES.get((failure.operation, failure.code), failure.status)
     return Refusal(status, {"error": failure.message, "details": details})
