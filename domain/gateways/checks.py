@@ -9,7 +9,6 @@ import orjson
 from domain.gateways.callbacks import is_collection_query, read_collection_query
 from domain.gateways.codec import write
 from domain.gateways.parameters import INTEGRATED, Parameters, ProtocolFunction, RemoteSource
-from domain.gateways.schemas import check_schemas
 from errors import Invalid
 
 __all__ = ["check", "check_function", "check_headers", "check_size", "check_source"]
@@ -124,6 +123,9 @@ def check(parameters: Parameters, before: Parameters | None = None, path: str = 
     for number, tool in enumerate(parameters.tools or ()):
         _check_tool(tool, f"{path}.tools[{number}]")
     _check_names(parameters, path)
+    # It weighs 13 MB, and most processes never keep a gateway.
+    from domain.gateways.schemas import check_schemas
+
     check_schemas(parameters, before, path)
     _check_ownership(parameters, path)
 
