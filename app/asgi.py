@@ -21,7 +21,7 @@ from execution import Executor
 from execution.allowance import Allowance
 from execution.limits import Limits
 from execution.persisted import read_manifest
-from resolvers.context import Context
+from resolvers.context import Context, Services
 from rest_compat import Dialect, Endpoint, RestApp, compile_dialect
 from rest_compat import Limits as BodyLimits
 from rest_compat.dialects import DIALECTS
@@ -76,23 +76,10 @@ def create_app(settings: Settings, surroundings: Surroundings) -> Palaver:
     runtime = Runtime(settings, surroundings)
     executor = _executor(settings)
 
+    services = _services(runtime)
+
     async def open_context(connection: HTTPConnection, key: str | None) -> Context:
-        principal = await runtime.authenticate(connection, key)
-        return Context(
-            principal,
-            runtime.turns,
-            runtime.service,
-            runtime.retrieval,
-            runtime.ingestion,
-            runtime.providers,
-            runtime.gateways,
-            runtime.skills,
-            runtime.completions,
-            runtime.accounts,
-            runtime.issuing,
-            runtime.budgets,
-            runtime.published,
-        )
+        return Context(await runtime.authenticate(connection, key), services)
 
     async def still_valid(context: Context) -> bool:
         return await runtime.keys.still_opens(context.principal)
@@ -124,6 +111,23 @@ def create_app(settings: Settings, surroundings: Surroundings) -> Palaver:
         ],
     )
     return Palaver(runtime, graphql, Watch(Front(app, Router(graphql.routes, default=rest)), api_of))
+
+
+def _services(runtime: Runtime) -> Services:
+    return Services(
+        turns=runtime.turns,
+        service=runtime.service,
+        retrieval=runtime.retrieval,
+        ingestion=runtime.ingestion,
+        providers=runtime.providers,
+        gateways=runtime.gateways,
+        skills=runtime.skills,
+        completions=runtime.completions,
+        accounts=runtime.accounts,
+        issuing=runtime.issuing,
+        budgets=runtime.budgets,
+        published=runtime.published,
+    )
 
 
 @cache

@@ -55,7 +55,7 @@ async def budget_list(
 async def create_budget(
     info: Info, input: Annotated[CreateBudgetInput, strawberry.argument(description="The budget.")]
 ) -> BudgetPayload:
-    made = await info.context.budgets.create(
+    made = await info.context.services.budgets.create(
         info.context.principal, amount=input.amount, period=input.period, key_id=input.api_key_id
     )
     return BudgetPayload(made)
@@ -65,14 +65,16 @@ async def update_budget(
     info: Info, input: Annotated[UpdateBudgetInput, strawberry.argument(description="What to change.")]
 ) -> BudgetPayload:
     changes: dict[str, object] = {} if input.amount is UNSET else {"amount": input.amount}
-    changed = await info.context.budgets.update(info.context.principal, input.id, changes | {"reset": input.reset})
+    changed = await info.context.services.budgets.update(
+        info.context.principal, input.id, changes | {"reset": input.reset}
+    )
     return BudgetPayload(changed)
 
 
 async def delete_budget(
     info: Info, input: Annotated[DeleteBudgetInput, strawberry.argument(description="Which one.")]
 ) -> DeletePayload:
-    return DeletePayload((await info.context.budgets.delete(info.context.principal, input.id)).id)
+    return DeletePayload((await info.context.services.budgets.delete(info.context.principal, input.id)).id)
 
 
 def amount(root: strawberry.Parent[models.Budget]) -> float:

@@ -51,7 +51,7 @@ async def catalog_models(
 
 
 async def current_model(info: Info) -> CurrentModel:
-    service, row = info.context.service, await catalog.default_model(info.context.principal)
+    service, row = info.context.services.service, await catalog.default_model(info.context.principal)
     if row is None:
         return CurrentModel(service.provider, service.model, service.sampling, None)
     return CurrentModel(row.provider.name, row.name, service.sampling, row)

@@ -125,7 +125,7 @@ async def collections(
 
 
 async def library(info: Info) -> models.Collection:
-    return await rules.library(info.context.principal, info.context.retrieval.chunking)
+    return await rules.library(info.context.principal, info.context.services.retrieval.chunking)
 
 
 async def embedders(
@@ -141,7 +141,7 @@ async def embedders(
 async def create_collection(
     info: Info, input: Annotated[CreateCollectionInput, strawberry.argument(description="The collection.")]
 ) -> CollectionPayload:
-    usual = info.context.retrieval.chunking
+    usual = info.context.services.retrieval.chunking
     created = await rules.create(
         info.context.principal,
         input.name,

@@ -17,8 +17,8 @@ Request = Annotated[CompletionInput, strawberry.argument(description="What is as
 
 
 async def complete(info: Info, input: Request) -> Completion:
-    return await info.context.completions.complete(info.context.principal, input.request)
+    return await info.context.services.completions.complete(info.context.principal, input.request)
 
 
 async def offered_models(info: Info) -> list[Offered]:
-    return await info.context.completions.offered(info.context.principal)
+    return await info.context.services.completions.offered(info.context.principal)

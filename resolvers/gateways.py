@@ -49,7 +49,7 @@ class DeleteGatewayPayload:
 async def gateway(
     info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The gateway.")]
 ) -> models.Gateway:
-    return await info.context.gateways.find(info.context.principal, id)
+    return await info.context.services.gateways.find(info.context.principal, id)
 
 
 async def gateways(
@@ -73,14 +73,14 @@ async def gateways(
 async def create_gateway(
     info: Info, input: Annotated[CreateGatewayInput, strawberry.argument(description="The gateway.")]
 ) -> GatewayPayload:
-    made = await info.context.gateways.create(info.context.principal, input.name, given(input.parameters))
+    made = await info.context.services.gateways.create(info.context.principal, input.name, given(input.parameters))
     return GatewayPayload(made)
 
 
 async def update_gateway(
     info: Info, input: Annotated[UpdateGatewayInput, strawberry.argument(description="What to change.")]
 ) -> GatewayPayload:
-    changed = await info.context.gateways.update(
+    changed = await info.context.services.gateways.update(
         info.context.principal,
         input.id,
         # Null is no name either.
@@ -93,7 +93,7 @@ async def update_gateway(
 async def delete_gateway(
     info: Info, input: Annotated[DeleteGatewayInput, strawberry.argument(description="Which one.")]
 ) -> DeleteGatewayPayload:
-    return DeleteGatewayPayload((await info.context.gateways.delete(info.context.principal, input.id)).id)
+    return DeleteGatewayPayload((await info.context.services.gateways.delete(info.context.principal, input.id)).id)
 
 
 def parameters(root: strawberry.Parent[models.Gateway]) -> Parameters:

@@ -83,7 +83,7 @@ async def index_path(
         extensions=None if input.extensions is None else tuple(input.extensions),
         exclude=None if input.exclude_patterns is None else tuple(input.exclude_patterns),
     )
-    done = await info.context.ingestion.index_path(info.context.principal, wanted, input.collection_name)
+    done = await info.context.services.ingestion.index_path(info.context.principal, wanted, input.collection_name)
     return IndexPathPayload(done.collection, input.collection_name, done.files, done.chunks, done.duration_ms)
 
 

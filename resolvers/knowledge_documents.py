@@ -181,7 +181,7 @@ async def add_document(
 ) -> DocumentPayload:
     principal = info.context.principal
     if input.collection_id is None:
-        found = await collections.library(principal, info.context.retrieval.chunking)
+        found = await collections.library(principal, info.context.services.retrieval.chunking)
     else:
         found = await collections.find(principal, input.collection_id)
     return DocumentPayload(await storing.add(found, _new_document(input.document)))

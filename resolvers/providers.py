@@ -128,7 +128,7 @@ class DeletePayload:
 async def create_provider(
     info: Info, input: Annotated[CreateProviderInput, strawberry.argument(description="The provider.")]
 ) -> ProviderPayload:
-    made = await info.context.providers.create(
+    made = await info.context.services.providers.create(
         info.context.principal,
         name=input.name,
         wire=input.wire,
@@ -143,19 +143,19 @@ async def update_provider(
     info: Info, input: Annotated[UpdateProviderInput, strawberry.argument(description="What to change.")]
 ) -> ProviderPayload:
     changes = _given(input, "name", "base_url", "credential", "calls_at_once")
-    return ProviderPayload(await info.context.providers.update(info.context.principal, input.id, changes))
+    return ProviderPayload(await info.context.services.providers.update(info.context.principal, input.id, changes))
 
 
 async def delete_provider(
     info: Info, input: Annotated[DeleteProviderInput, strawberry.argument(description="Which one.")]
 ) -> DeletePayload:
-    return DeletePayload((await info.context.providers.delete(info.context.principal, input.id)).id)
+    return DeletePayload((await info.context.services.providers.delete(info.context.principal, input.id)).id)
 
 
 async def test_provider(
     info: Info, input: Annotated[TestProviderInput, strawberry.argument(description="Which one.")]
 ) -> TestProviderPayload:
-    return TestProviderPayload(*await info.context.providers.test(info.context.principal, input.id))
+    return TestProviderPayload(*await info.context.services.providers.test(info.context.principal, input.id))
 
 
 async def create_model(

@@ -9,4 +9,4 @@ from resolvers.context import Info
 async def published_file(
     info: Info, token: Annotated[str, strawberry.argument(description="The last part of its link.")]
 ) -> Blob:
-    return await info.context.published.find(token)
+    return await info.context.services.published.find(token)

@@ -81,7 +81,7 @@ async def search(info: Info, input: Annotated[SearchInput, strawberry.argument(d
         method=input.method,
         order=input.order,
     )
-    return await info.context.retrieval.search(info.context.principal, wanted)
+    return await info.context.services.retrieval.search(info.context.principal, wanted)
 
 
 def result_count(root: strawberry.Parent[Found]) -> int:
@@ -129,4 +129,4 @@ async def retrieval_document(
 
 
 async def knowledge(info: Info) -> KnowledgeStatus:
-    return await info.context.retrieval.status(info.context.principal)
+    return await info.context.services.retrieval.status(info.context.principal)

@@ -6,7 +6,7 @@ from resolvers.context import Info
 
 
 def service(info: Info) -> Service:
-    return info.context.service
+    return info.context.services.service
 
 
 async def conversation_count(root: strawberry.Parent[Service], info: Info) -> int:

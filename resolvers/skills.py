@@ -86,7 +86,7 @@ class ClearSkillsPayload:
 async def skill(
     info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The skill.")]
 ) -> models.Skill:
-    return await info.context.skills.find(info.context.principal, id)
+    return await info.context.services.skills.find(info.context.principal, id)
 
 
 async def skills(
@@ -111,20 +111,20 @@ def skills_export(info: Info) -> Blob:
 async def create_skill(
     info: Info, input: Annotated[CreateSkillInput, strawberry.argument(description="The skill.")]
 ) -> SkillPayload:
-    return SkillPayload(await info.context.skills.create(info.context.principal, given(input)))
+    return SkillPayload(await info.context.services.skills.create(info.context.principal, given(input)))
 
 
 async def update_skill(
     info: Info, input: Annotated[UpdateSkillInput, strawberry.argument(description="What to change.")]
 ) -> SkillPayload:
     changes = {name: value for name, value in given(input).items() if name != "id"}
-    return SkillPayload(await info.context.skills.update(info.context.principal, input.id, changes))
+    return SkillPayload(await info.context.services.skills.update(info.context.principal, input.id, changes))
 
 
 async def delete_skill(
     info: Info, input: Annotated[DeleteSkillInput, strawberry.argument(description="Which one.")]
 ) -> DeleteSkillPayload:
-    return DeleteSkillPayload((await info.context.skills.delete(info.context.principal, input.id)).id)
+    return DeleteSkillPayload((await info.context.services.skills.delete(info.context.principal, input.id)).id)
 
 
 async def clear_skills(
@@ -132,13 +132,13 @@ async def clear_skills(
 ) -> ClearSkillsPayload:
     if not input.everything:
         raise Invalid("everything", "must be true")
-    return ClearSkillsPayload(await info.context.skills.clear(info.context.principal))
+    return ClearSkillsPayload(await info.context.services.skills.clear(info.context.principal))
 
 
 async def import_skills(
     info: Info, input: Annotated[ImportSkillsInput, strawberry.argument(description="The file.")]
 ) -> ImportedSkills:
-    return await skills_import.import_skills(info.context.skills, info.context.principal, input.file.path)
+    return await skills_import.import_skills(info.context.services.skills, info.context.principal, input.file.path)
 
 
 # ---------------------------------------------------------------- fields

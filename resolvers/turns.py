@@ -83,22 +83,24 @@ Reply = Annotated[ReplyInput, strawberry.argument(description="The question.")]
 
 
 async def reply(info: Info, input: Reply) -> ReplyPayload:
-    outcome = await info.context.turns.reply(info.context.principal, ask_of(input, "chat", stream=False))
+    outcome = await info.context.services.turns.reply(info.context.principal, ask_of(input, "chat", stream=False))
     return ReplyPayload(outcome.turn, outcome.conversation, outcome.answer)
 
 
 async def start_turn(info: Info, input: Reply) -> TurnPayload:
-    return TurnPayload(await info.context.turns.start(info.context.principal, ask_of(input, "chat", stream=True)))
+    return TurnPayload(
+        await info.context.services.turns.start(info.context.principal, ask_of(input, "chat", stream=True))
+    )
 
 
 async def cancel_turn(
     info: Info, input: Annotated[CancelTurnInput, strawberry.argument(description="Which one.")]
 ) -> TurnPayload:
-    return TurnPayload(await info.context.turns.cancel(info.context.principal, input.id))
+    return TurnPayload(await info.context.services.turns.cancel(info.context.principal, input.id))
 
 
 async def turn(info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The turn.")]) -> models.Turn:
-    return await info.context.turns.find(info.context.principal, id)
+    return await info.context.services.turns.find(info.context.principal, id)
 
 
 def ask_of(input: ReplyInput, action: str, *, stream: bool) -> Ask:

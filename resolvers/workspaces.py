@@ -141,7 +141,7 @@ def ending(root: strawberry.Parent[models.ApiKey]) -> str:
 async def create_key(
     info: Info, input: Annotated[CreateKeyInput, strawberry.argument(description="The key.")]
 ) -> CreateKeyPayload:
-    row, secret = await info.context.issuing.issue(
+    row, secret = await info.context.services.issuing.issue(
         info.context.principal,
         input.kind,
         label=input.label,
@@ -158,13 +158,13 @@ async def update_key(
 ) -> KeyPayload:
     names = ("label", "requests_per_minute", "tokens_per_minute", "calls_at_once")
     changes = {name: value for name in names if (value := getattr(input, name)) is not UNSET}
-    return KeyPayload(await info.context.issuing.change(info.context.principal, input.id, changes))
+    return KeyPayload(await info.context.services.issuing.change(info.context.principal, input.id, changes))
 
 
 async def revoke_key(
     info: Info, input: Annotated[RevokeKeyInput, strawberry.argument(description="Which one.")]
 ) -> KeyPayload:
-    return KeyPayload(await info.context.issuing.withdraw(info.context.principal, input.id))
+    return KeyPayload(await info.context.services.issuing.withdraw(info.context.principal, input.id))
 
 
 # ---------------------------------------------------------------- settings
@@ -175,7 +175,7 @@ async def update_workspace(
 ) -> WorkspacePayload:
     names = ("name", "allows_logging", "heals_json")
     changes = {name: value for name in names if (value := getattr(input, name)) is not None}
-    return WorkspacePayload(await info.context.accounts.update(info.context.principal, changes))
+    return WorkspacePayload(await info.context.services.accounts.update(info.context.principal, changes))
 
 
 async def roll_salt(
@@ -183,12 +183,12 @@ async def roll_salt(
 ) -> WorkspacePayload:
     if input.workspace_id is not None and models.parse_id(input.workspace_id) != info.context.principal.workspace_id:
         raise NotFound("workspace", input.workspace_id)
-    return WorkspacePayload(await info.context.accounts.roll_salt(info.context.principal))
+    return WorkspacePayload(await info.context.services.accounts.roll_salt(info.context.principal))
 
 
 async def salt(root: strawberry.Parent[models.Workspace], info: Info) -> str:
     info.context.principal.require(Scope.KEYS_MANAGE)
-    return await info.context.accounts.salt_of(root.id)
+    return await info.context.services.accounts.salt_of(root.id)
 
 
 async def balance(info: Info) -> float | None:

@@ -15,7 +15,7 @@ class Chunks:
 
 
 async def complete(info: Info, input: Request) -> AsyncGenerator[Chunks, None]:
-    completions, principal = info.context.completions, info.context.principal
+    completions, principal = info.context.services.completions, info.context.principal
     async with aclosing(completions.stream(principal, input.request)) as answer:
         async for chunks in answer:
             yield Chunks(chunks)

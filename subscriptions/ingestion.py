@@ -10,4 +10,4 @@ from resolvers.context import Info
 def ingestion(
     info: Info, collection_id: Annotated[strawberry.ID, strawberry.argument(description="The collection.")]
 ) -> AsyncGenerator[IngestionProgress, None]:
-    return info.context.ingestion.follow(info.context.principal, collection_id)
+    return info.context.services.ingestion.follow(info.context.principal, collection_id)

@@ -16,7 +16,7 @@ def reply(
         strawberry.argument(description="Whether leaving stops the answer, and what it costs, or lets it go on."),
     ] = WhenReaderLeaves.CANCEL,
 ) -> AsyncGenerator[TurnEvent, None]:
-    turns, principal = info.context.turns, info.context.principal
+    turns, principal = info.context.services.turns, info.context.principal
     return turns.stream(principal, ask_of(input, "stream_chat", stream=True), when_reader_leaves)
 
 
@@ -27,4 +27,4 @@ def turn(
         int, strawberry.argument(description="The number of the last event you have seen; 0 for all of them.")
     ] = 0,
 ) -> AsyncGenerator[TurnEvent, None]:
-    return info.context.turns.follow(info.context.principal, id, after)
+    return info.context.services.turns.follow(info.context.principal, id, after)

@@ -11,7 +11,7 @@ from domain.published import Published
 from domain.service import Service
 from execution import Executor, Request, Result
 from models import database
-from resolvers.context import Context
+from resolvers.context import Context, Services
 from schema import schema
 from tests.conftest import Talk
 
@@ -43,18 +43,20 @@ class Asker:
         talk = self.talk
         return Context(
             self.principal,
-            talk.turns,
-            SERVICE,
-            talk.retrieval,
-            talk.ingestion,
-            talk.providers,
-            talk.gateways,
-            talk.skills,
-            talk.completions,
-            talk.accounts,
-            talk.issuing,
-            talk.budgets,
-            Published(),
+            Services(
+                turns=talk.turns,
+                service=SERVICE,
+                retrieval=talk.retrieval,
+                ingestion=talk.ingestion,
+                providers=talk.providers,
+                gateways=talk.gateways,
+                skills=talk.skills,
+                completions=talk.completions,
+                accounts=talk.accounts,
+                issuing=talk.issuing,
+                budgets=talk.budgets,
+                published=Published(),
+            ),
         )
 
     @asynccontextmanager
