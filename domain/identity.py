@@ -71,8 +71,7 @@ SCOPES: Mapping[PrincipalKind, frozenset[Scope]] = {
     PrincipalKind.OWNER: frozenset(Scope),
     PrincipalKind.LOCAL: frozenset(Scope),
     # The account's own credential, where there is no other.
-    PrincipalKind.SK: _SERVER
-    | {Scope.GATEWAYS_READ, Scope.GATEWAYS_WRITE, Scope.WORKSPACE_WRITE, Scope.KEYS_MANAGE},
+    PrincipalKind.SK: _SERVER | {Scope.GATEWAYS_READ, Scope.GATEWAYS_WRITE, Scope.WORKSPACE_WRITE, Scope.KEYS_MANAGE},
     PrincipalKind.WSK: _SERVER,
     PrincipalKind.PAK: _NOTHING_YET,
     PrincipalKind.SSK: frozenset({Scope.PUBLIC, Scope.SYNC}),
