@@ -1,5 +1,7 @@
 """Server-sent events: bytes in, the data of each event out."""
 
+from codecs import BOM_UTF8
+
 __all__ = ["EventSplitter"]
 
 
@@ -40,6 +42,8 @@ class EventSplitter:
 def _data(block: bytes) -> bytes | None:
     if block.startswith(b"data: ") and b"\n" not in block:
         return block[6:]
+    # Only the first event of a stream can have one.
+    block = block.removeprefix(BOM_UTF8)
     lines = [
         line[5:].removeprefix(b" ")
         for line in block.split(b"\n")

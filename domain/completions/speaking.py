@@ -66,8 +66,8 @@ class Relaying:
         chunk = orjson.loads(block)
         kept = ("id", "object", "created", "model", "system_fingerprint")
         self._common = {**self._facts.chunk, **{key: chunk[key] for key in kept if key in chunk}}
-        choice = chunk["choices"][0]
-        if not any((choice.get("delta") or {}).values()):
+        choice = next(choice for choice in chunk["choices"] if not choice.get("index"))
+        if len(chunk["choices"]) == 1 and not any((choice.get("delta") or {}).values()):
             return []
         # Some vendors say why they stop along with their last word.
         choice["finish_reason"] = None

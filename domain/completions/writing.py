@@ -16,6 +16,9 @@ __all__ = ["Facts", "Outcome", "Told", "body", "explanation_of", "last_chunk"]
 
 Json = dict[str, Any]
 
+# The last is what OpenAI's models said before there were tools.
+_REASONS = (*(reason.value for reason in EndReason), "function_call")
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -148,14 +151,15 @@ def body(
 
 
 def _choice(choice: Json, place: int, outcome: Outcome) -> Json:
-    message = {"role": "assistant", "content": None, "refusal": None, "annotations": [], **choice.get("message", {})}
+    said, reason = choice.get("message") or {}, choice.get("finish_reason")
+    message = {"role": "assistant", "content": None, "refusal": None, "annotations": [], **said}
     message["tool_calls"] = message.get("tool_calls") or []
     return {
         "index": place,
         "logprobs": None,
         **choice,
         "message": message,
-        "finish_reason": choice.get("finish_reason") or outcome.reason.value,
+        "finish_reason": reason if reason in _REASONS else outcome.reason.value,
     }
 
 

@@ -21,6 +21,8 @@ __all__ = ["OpenAIProvider"]
 
 # How long a finished stream may take to close before its connection is given up instead of being used again.
 GOODBYE_SECONDS = 1.0
+# How long an answer that is complete may still take to say what it used.
+LAST_WORDS_SECONDS = 5.0
 LONGEST_BODY_BYTES = 32 * 2**20
 
 
@@ -79,8 +81,11 @@ class OpenAIProvider:
                 async for chunk in response.content.iter_any():
                     if heard := answer.feed(chunk):
                         yield heard if builder is None else builder.rebuilt(heard)
-                    if answer.is_over:
+                    if answer.awaits_last_words or answer.is_over:
                         break
+                while not answer.is_over and (chunk := await _last_words(response)):
+                    if heard := answer.feed(chunk):
+                        yield heard if builder is None else builder.rebuilt(heard)
             except aiohttp.ClientPayloadError:
                 if not answer.is_complete:  # else only the goodbye was lost
                     raise
@@ -183,6 +188,15 @@ class OpenAIProvider:
         if stream:
             body["stream_options"] = {**options, "include_usage": True}
         return orjson.dumps({**body, "stream": stream})
+
+
+async def _last_words(response: aiohttp.ClientResponse) -> bytes:
+    """Nothing when none come: some servers forget to say them, and to hang up."""
+    try:
+        async with asyncio.timeout(LAST_WORDS_SECONDS):
+            return await response.content.readany()
+    except TimeoutError:
+        return b""
 
 
 def _is_streamed(response: aiohttp.ClientResponse, *, wanted: bool) -> bool:

@@ -1,5 +1,6 @@
 """Reads an OpenAI-compatible answer, streamed or whole, into events; forgiving where vendors disagree."""
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -31,11 +32,15 @@ _CALL_MEMBERS = {"index", "id", "type", "function"}
 class Piecemeal:
     """A tool call while its pieces come in."""
 
+    place: int
     id: str = ""
+    # What it is called when the vendor does not say.
+    own_id: str = ""
     name: str = ""
     arguments: list[str] = field(default_factory=list)
     # What vendors add to a call, such as Google's signature of the thought behind it.
     more: Json = field(default_factory=dict)
+    is_new: bool = True
 
     @property
     def is_whole(self) -> bool:
@@ -46,7 +51,7 @@ class Piecemeal:
         return True
 
     def put_together(self) -> ToolCall:
-        call = ToolCall(self.id or f"call_{uuid4().hex}", self.name, "".join(self.arguments) or "{}")
+        call = ToolCall(self.own_id or self.id or _new_id(), self.name, "".join(self.arguments) or "{}")
         if self.more:
             call.wire = {**call_json(call), **self.more}
         return call
@@ -66,7 +71,11 @@ class Answer:
         # Some report it with every chunk; it counts once.
         self._has_told_usage = False
         self._finish = ""
-        self._is_whole = False
+        # Of several answers, those that were begun and not finished yet.
+        self._others: set[int] = set()
+        self._has_choice = self._is_whole = False
+        # The message that is being read says less than clients need, and is told anew.
+        self._is_retold = False
         self._failure: ProviderFailed | None = None
 
     def feed(self, chunk: bytes) -> list[Heard]:
@@ -91,7 +100,7 @@ class Answer:
         """An answer that was not streamed."""
         self._is_whole = True
         heard = self._read([body])
-        if not (any(piece.events for piece in heard) or self.is_over or self.is_complete):
+        if not (self.is_over or (self._has_choice and (any(piece.events for piece in heard) or self.is_complete))):
             self._fail(LookupError("choices"))
         if self._failure:
             raise self._failure
@@ -100,6 +109,11 @@ class Answer:
     @property
     def is_complete(self) -> bool:
         return not self._failure and (self.is_over or bool(self._finish))
+
+    @property
+    def awaits_last_words(self) -> bool:
+        """Everything is said; what may still come is what it used, and `[DONE]`."""
+        return bool(self._finish) and not self._others
 
     def _read(self, blocks: list[bytes]) -> list[Heard]:
         heard: list[Heard] = []
@@ -111,7 +125,7 @@ class Answer:
                     self.is_over = True
                 elif block:
                     heard.append(self._take_message(block))
-        except (AttributeError, LookupError, TypeError, ValueError, ProviderFailed) as exc:
+        except (AttributeError, LookupError, TypeError, ValueError, RecursionError, ProviderFailed) as exc:
             self._fail(exc)
         return heard
 
@@ -124,15 +138,23 @@ class Answer:
             self._failure.__cause__ = cause
 
     def _take_message(self, block: bytes) -> Heard:
-        message: Json = orjson.loads(block)
+        try:
+            message: Json = orjson.loads(block)
+        except orjson.JSONDecodeError:
+            block = _mended(block)
+            message = orjson.loads(block)
         events: list[Event | None] = []
         finishes = False
         if error := message.get("error"):
             raise refusal(self._provider, error, secret=self._secret)
         choices = message.get("choices")
         for choice in choices or ():
-            if not choice.get("index"):  # only the first of several answers, should someone ask for them
+            if not (index := choice.get("index")):  # only the first of several answers, should someone ask for them
                 finishes = self._take_choice(choice, events)
+            elif choice.get("finish_reason"):
+                self._others.discard(index)
+            else:
+                self._others.add(index)
         if usage := message.get("usage") or (message.get("x_groq") or {}).get("usage"):
             self._usage = _usage(usage)
             # Not before the end, as long as there may be another.
@@ -140,10 +162,13 @@ class Answer:
             if is_last and self._usage and not self._has_told_usage:
                 self._has_told_usage = True
                 events.append(self._usage)
+        if self._is_retold:
+            self._is_retold, block = False, orjson.dumps(message)
         return Heard(block, events, finishes)
 
     def _take_choice(self, choice: Json, events: list[Event | None]) -> bool:
         """Whether it says why the answer ends."""
+        self._has_choice = True
         delta = choice.get("delta") or choice.get("message") or {}
         thought = delta.get("reasoning_content") or delta.get("reasoning")
         if thought and type(thought) is str:
@@ -161,13 +186,14 @@ class Answer:
         if finish:
             if finish == "error":  # OpenRouter, when the vendor behind it failed and said nothing
                 raise ProviderUnavailable(self._provider, "broke the answer off")
-            self._finish = finish
+            self._finish = finish if isinstance(finish, str) else EndReason.STOP
         return bool(finish)
 
     def _add(self, piece: Json, index: int | None) -> None:
         function = piece.get("function") or {}
         id, name, arguments = piece.get("id") or "", function.get("name") or "", function.get("arguments") or ""
         call = self._call_for(index, id, name)
+        self._complete(piece, call, function)
         call.id = call.id or id
         for member in piece.keys() - _CALL_MEMBERS:
             call.more[member] = piece[member]
@@ -176,6 +202,27 @@ class Answer:
             call.name += name
         if arguments:
             call.arguments.append(arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode())
+
+    def _complete(self, piece: Json, call: Piecemeal, function: Json) -> None:
+        """Clients put the pieces together by their index, and every text in them by its end: vendors leave some of it
+        out, and say some of it again with every piece."""
+        id, name, arguments = piece.get("id"), function.get("name"), function.get("arguments")
+        said: Json = {}
+        if not self._is_whole and piece.get("index") != call.place:
+            said["index"] = call.place
+        if call.is_new and not id:
+            call.own_id = _new_id()
+            said |= {"id": call.own_id, "type": "function"}
+        elif id and not call.is_new:
+            said["id"] = None
+        if name and name == call.name and not call.is_new:
+            said["function"] = function = {**function, "name": None}
+        if arguments and not isinstance(arguments, str):
+            said["function"] = {**function, "arguments": orjson.dumps(arguments).decode()}
+        call.is_new = False
+        if said:
+            piece |= said
+            self._is_retold = True
 
     def _call_for(self, index: int | None, id: str, name: str) -> Piecemeal:
         """The call that a piece belongs to; some vendors give every call index 0, or none an index, or no id."""
@@ -188,7 +235,7 @@ class Answer:
             if call and name and (id != call.id if id and call.id else call.is_whole):
                 call = None
         if call is None:
-            call = Piecemeal()
+            call = Piecemeal(len(self._calls))
             self._calls.append(call)
         if index is not None:
             self._call_by_index[index] = call
@@ -230,15 +277,29 @@ def refusal(
     )
 
 
-def _usage(usage: Json) -> Usage | None:
+def _new_id() -> str:
+    return f"call_{uuid4().hex}"
+
+
+def _mended(block: bytes) -> bytes:
+    """Half a character, or a number that is none, must not cost the whole answer. Raises when it is no JSON at all."""
+    said = json.loads(block.decode(errors="replace"), parse_constant=lambda _: None)
+    text = json.dumps(said, ensure_ascii=False)
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+
+
+def _usage(usage: object) -> Usage | None:
     """What is reported, zeros included; None when it is less than the two counts that matter."""
-    read, written = usage.get("prompt_tokens"), usage.get("completion_tokens")
-    if written is None and read is not None and usage.get("total_tokens") is not None:
-        written = usage["total_tokens"] - read
+    if not isinstance(usage, dict):
+        return None
+    read, written, total = (usage.get(f"{name}_tokens") for name in ("prompt", "completion", "total"))
+    if written is None and isinstance(read, int) and isinstance(total, int):
+        written = total - read
     if read is None or written is None:
         return None
-    details = usage.get("prompt_tokens_details") or {}
-    cached = details.get("cached_tokens") or usage.get("prompt_cache_hit_tokens") or 0
+    details = usage.get("prompt_tokens_details")
+    remembered = details.get("cached_tokens") if isinstance(details, dict) else None
+    cached = remembered or usage.get("prompt_cache_hit_tokens") or 0
     return Usage(read, written, cached)
 
 

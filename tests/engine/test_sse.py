@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from engine.sse import EventSplitter
 
 AWKWARD = (
+    b"\xef\xbb\xbfdata: zero\n\n"
     b": a comment, as OpenRouter sends while it waits\n\n"
     b'data: {"one": 1}\n\n'
     b'event: delta\r\ndata:{"two": 2}\r\nid: 7\r\n\r\n'
@@ -14,7 +15,7 @@ AWKWARD = (
     b"retry: 10\n\n"
     b"data: [DONE]"
 )
-MEANT = [b'{"one": 1}', b'{"two": 2}', b"three\n\nlines", b"[DONE]"]
+MEANT = [b"zero", b'{"one": 1}', b'{"two": 2}', b"three\n\nlines", b"[DONE]"]
 
 
 @given(cuts=st.lists(st.integers(0, len(AWKWARD))))

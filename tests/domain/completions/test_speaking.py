@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any  # Chunks are open JSON.
 
 import orjson
+import pytest
 
 from domain.answering import Returned
 from domain.completions.speaking import Relaying, Speaker, Telling
@@ -89,6 +90,27 @@ def test_a_last_word_that_comes_with_the_reason_is_not_lost() -> None:
     assert first["choices"][0]["delta"] == {"content": "B"}
     assert first["choices"][0]["finish_reason"] is None
     assert last["choices"][0]["finish_reason"] == "length"
+
+
+def test_of_two_answers_that_end_together_neither_loses_its_end() -> None:
+    choices = [{"index": 1, "delta": {"content": "b"}, "finish_reason": "length"}, {"index": 0, "delta": {},
+               "finish_reason": "stop"}]  # fmt: skip
+
+    first, last = said(Relaying(FACTS), packet(({"id": "x-1", "choices": choices}, []), finishes=True))
+
+    assert [choice["finish_reason"] for choice in first["choices"]] == ["length", None]
+    assert first["choices"][0]["delta"] == {"content": "b"}
+    assert last["choices"][0]["finish_reason"] == "stop"
+
+
+@pytest.mark.parametrize("finish", [None, "eos", 7, ["stop"]])
+def test_a_body_has_a_message_and_a_reason_that_clients_know(finish: object) -> None:
+    sent = {"choices": [{"index": 0, "message": None, "finish_reason": finish}]}
+
+    told = body(FACTS, Outcome(USED), text="", sent=sent)
+
+    assert told["choices"][0]["finish_reason"] == "stop"
+    assert told["choices"][0]["message"]["role"] == "assistant"
 
 
 def test_thoughts_are_kept_from_who_may_not_hear_them() -> None:

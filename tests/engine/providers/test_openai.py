@@ -503,3 +503,107 @@ async def test_names_the_token_limit_as_openai_wants_it(question: ChatRequest) -
     body = orjson.loads(provider._body(ChatRequest(model="m", messages=(), max_tokens=5), stream=False))
 
     assert body == {"model": "m", "messages": [], "max_completion_tokens": 5, "stream": False}
+
+
+async def blocks(provider: OpenAIProvider, question: ChatRequest, *, stream: bool = True) -> list[Json]:
+    async with aclosing(provider.listen(question, stream=stream)) as packets:
+        return [orjson.loads(heard.block) async for packet in packets for heard in packet if heard.block]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "told"),
+    [
+        pytest.param(
+            [ToolPiece(None, "a", "one", "{}"), ToolPiece(None, "b", "two", '{"x":1}')],
+            [(0, "a"), (1, "b")],
+            id="index",
+        ),
+        pytest.param([ToolPiece(0, "a", "one", "{"), ToolPiece(0, "a", "one", "}")], [(0, "a")], id="said again"),
+        pytest.param([ToolPiece(0, None, "one", "{"), ToolPiece(0, "a", None, "}")], [(0, None)], id="id"),
+    ],
+)
+async def test_tells_pieces_so_that_clients_can_put_them_together(
+    upstream: Upstream,
+    provider: OpenAIProvider,
+    question: ChatRequest,
+    pieces: list[Step],
+    told: list[tuple[int, str | None]],
+) -> None:
+    upstream.will(Reply(*pieces, finish="tool_calls"))
+
+    calls: dict[int, Json] = {}
+    for block in await blocks(provider, question):
+        for piece in [piece for choice in block["choices"] for piece in choice["delta"].get("tool_calls") or ()]:
+            call = calls.setdefault(piece["index"], {"id": "", "name": "", "arguments": ""})
+            call["id"] += piece.get("id") or ""
+            call["name"] += piece["function"].get("name") or ""
+            call["arguments"] += piece["function"].get("arguments") or ""
+
+    assert list(calls) == [index for index, _ in told]
+    for index, id in told:
+        assert calls[index]["id"] == id if id else calls[index]["id"].startswith("call_")
+        assert calls[index]["name"] in ("one", "two")
+        orjson.loads(calls[index]["arguments"])
+
+
+@either_way
+@pytest.mark.parametrize(
+    "odd", [b'{"prompt_tokens":1,"prompt_tokens_details":"x","completion_tokens":1}', b"[1, 2]", b'"many"', b"NaN"]
+)
+async def test_nonsense_about_usage_does_not_cost_the_answer(
+    upstream: Upstream, provider: OpenAIProvider, question: ChatRequest, stream: bool, odd: bytes
+) -> None:
+    choice = b'{"index":0,"%s":{"content":"Hello"},"finish_reason":"stop"}' % (b"delta" if stream else b"message")
+    body = b'{"choices":[' + choice + b'],"usage":' + odd + b"}"
+    kind = "text/event-stream" if stream else "application/json"
+    upstream.will(Reply(b"data: " + body + b"\n\n" if stream else body, headers={"content-type": kind}))
+
+    events = await answer(provider, question, stream=stream)
+
+    assert events[0] == Text("Hello")
+    assert events[-1] == End(EndReason.STOP)
+
+
+async def test_half_a_character_does_not_cost_the_answer(
+    upstream: Upstream, provider: OpenAIProvider, question: ChatRequest
+) -> None:
+    start, end = b'data: {"choices":[{"index":0,"delta":{"content":"', b'"}}]}\n\n'
+    upstream.will(Reply(start + rb"a\ud83c" + end, start + b"b\xff" + end))
+
+    assert await answer(provider, question) == [Text("a\ufffdb\ufffd"), Usage(10, 0), End(EndReason.STOP)]
+
+
+async def test_an_answer_without_any_choice_is_none(
+    upstream: Upstream, provider: OpenAIProvider, question: ChatRequest
+) -> None:
+    upstream.will(Reply(body={"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 0}}))
+
+    with pytest.raises(ProviderFailed, match="not a chat completion"):
+        await answer(provider, question, stream=False)
+
+
+async def test_an_answer_that_is_complete_needs_no_goodbye(
+    upstream: Upstream, provider: OpenAIProvider, question: ChatRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.providers.openai.LAST_WORDS_SECONDS", 0.01)
+    upstream.will(Reply("Hello", chunk({}, finish_reason="stop"), Gate()))
+
+    assert await answer(provider, question) == [Text("Hello"), End(EndReason.STOP)]
+
+
+async def test_waits_for_the_other_answers_when_the_first_is_complete(
+    upstream: Upstream, provider: OpenAIProvider, question: ChatRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.providers.openai.LAST_WORDS_SECONDS", 0.0)
+    other = {"choices": [{"index": 1, "delta": {"content": "B"}}]}
+    gate = Gate()
+    upstream.will(Reply("A", other, chunk({}, finish_reason="stop"), gate, other, finish=None))
+    seen: list[Json] = []
+
+    async with aclosing(provider.listen(question, stream=True)) as packets:
+        async for packet in packets:
+            seen += [orjson.loads(heard.block) for heard in packet if heard.block]
+            if any(heard.finishes for heard in packet):
+                gate.open()
+
+    assert seen.count(other) == 2
