@@ -21,9 +21,10 @@ RUN uv pip install --python /venv --no-cache --no-deps --build-constraint requir
 COPY --from=pages /palaver/web/dist web/dist
 
 FROM python:3.13-slim
-# The embedded model is built with OpenMP. Gateways run commands in a sandbox of bubblewrap's, where the host permits one.
+# The embedded model is built with OpenMP. Gateways run commands in a sandbox of bubblewrap's, where the host permits one,
+# and write documents in letters that not every PDF reader has.
 RUN apt-get update \
- && apt-get install --yes --no-install-recommends bubblewrap libgomp1 \
+ && apt-get install --yes --no-install-recommends bubblewrap fonts-dejavu-core libgomp1 \
  && rm -rf /var/lib/apt/lists/*
 # The embedded Postgres wants to know its user by name.
 RUN useradd --uid 10001 --user-group --home-dir /data --create-home --skel /dev/null --shell /usr/sbin/nologin palaver \

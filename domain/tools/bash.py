@@ -26,7 +26,7 @@ SHELL = "shell"
 _RESERVED = frozenset({SHELL, "read_skill"})
 
 _MOST_CHARACTERS = 4_096
-_AT_ONCE = 16
+_AT_ONCE = 8
 _ARCHIVE = "tar -c -f - . 2>/dev/null"
 
 _PARAMETERS: Mapping[str, Any] = {

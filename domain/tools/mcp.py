@@ -32,6 +32,7 @@ _CACHE_BYTES = 32_000_000
 _MOST_TOOLS = 512
 _DESCRIPTION_CHARACTERS = 10_000
 _RESULT_CHARACTERS = 1_000_000
+_PROTOCOLS_OWN = re.compile(r"modelcontextprotocol|^progress_?token$", re.IGNORECASE)
 # What models take as the name of a function.
 _UNSPEAKABLE, _NAME_LENGTH = re.compile(r"[^a-zA-Z0-9_-]"), 64
 
@@ -77,8 +78,9 @@ class McpServers:
             "_aiv_conversation_token": caller.conversation_token,
             "_aiv_moment": moment(),
         }
-        # What a request brings along does not pass for what we say.
-        return {**caller.metadata, **{name: value for name, value in told.items() if value is not None}}
+        # What a request brings along does not pass for what we say, nor for what the protocol does.
+        brought = {name: value for name, value in caller.metadata.items() if not _PROTOCOLS_OWN.search(name)}
+        return {**brought, **{name: value for name, value in told.items() if value is not None}}
 
 
 class _Server:

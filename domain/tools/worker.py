@@ -51,8 +51,9 @@ class Worker:
         """What the model is told instead of running the tool; nothing when it is to run."""
         try:
             action = await self._ask("tool.called", {"toolName": name, "toolArguments": arguments})
-        except Forbidden:
-            raise ToolFailed(name, "was blocked by the gateway") from None
+        except (Forbidden, SourceFailed) as exc:
+            # Nothing runs that nobody has watched.
+            raise ToolFailed(name, "was blocked by the gateway") from exc
         if action is None:
             return None
         try:

@@ -4,6 +4,7 @@ import asyncio
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any  # What was sent is open JSON.
 
 import bcrypt
@@ -121,6 +122,24 @@ async def test_lists_and_calls(
     assert bcrypt.checkpw(salt.encode(), nonce.encode())
     assert {request["authorization"] for request in official.requests} == {"Bearer x"}
     assert nonce in [request["x-request-nonce"] for request in official.requests]
+
+
+async def test_metadata_is_nothing_of_the_protocols(
+    toolbox: Toolbox, caller: Caller, official: Official, closing: AsyncExitStack
+) -> None:
+    forged = {
+        "progressToken": "1",
+        "io.modelcontextprotocol/protocolVersion": "1",
+        "_aiv_external_user_id": "else",
+        "a": "b",
+    }
+    tools = await gathered(toolbox, replace(caller, metadata=forged), closing, official.url)
+
+    await tools["forecast"].run({"city": "Porto"})
+
+    (meta,) = official.metas
+    assert (meta["a"], meta["_aiv_external_user_id"]) == ("b", "customer-123")
+    assert "1" not in meta.values()
 
 
 async def test_pictures_and_sounds_follow_as_messages(

@@ -225,3 +225,12 @@ async def test_blocks_a_tool(worker: Worker, server: Server, answer: dict[str, A
         await worker.watched(Tool("look", "", {}, look.run)).run({})
 
     assert look.ran == []
+
+
+async def test_blocks_tools_while_it_is_away(guard: Guard, nonces: Nonces, caller: Caller) -> None:
+    look, away = Look(), Worker(guard, nonces, caller, "http://127.0.0.1:1/")
+
+    with pytest.raises(ToolFailed, match="look was blocked"):
+        await away.watched(Tool("look", "", {}, look.run)).run({})
+
+    assert look.ran == []
