@@ -159,8 +159,8 @@ def _added(one: Usage | None, other: Usage) -> Usage:
     if one is None:
         return other
     return Usage(
-        one.input_tokens + other.input_tokens,
-        one.output_tokens + other.output_tokens,
-        one.cached_tokens + other.cached_tokens,
+        min(one.input_tokens + other.input_tokens, _MOST_TOKENS),
+        min(one.output_tokens + other.output_tokens, _MOST_TOKENS),
+        min(one.cached_tokens + other.cached_tokens, _MOST_TOKENS),
         one.estimated or other.estimated,
     )

@@ -18,6 +18,7 @@ import orjson
 import models
 from domain import conversations
 from domain.entries import Entry, Spoken, Utterance
+from domain.stored import stored_json, stored_text
 
 __all__ = ["Place", "keep", "places"]
 
@@ -158,7 +159,7 @@ class _Rows:
             entry.external_user,
             entry.model.id,
             _title(spoken),
-            orjson.dumps(spoken.metadata).decode(),
+            stored_json(spoken.metadata),
             place.path[-1][0] if place.path else None,
             len(place.path),
             entry.response_ms,
@@ -180,7 +181,7 @@ class _Rows:
                 entry.external_user,
                 principal.key_id,
                 entry.error_code,
-                entry.error_message,
+                stored_text(entry.error_message) if entry.error_message else None,
                 entry.started_at,
                 entry.first_token_at,
                 finished_at,
@@ -201,7 +202,7 @@ class _Rows:
                 # What was said before was said in other turns, if in any of ours.
                 entry.id if is_answer or said is spoken.asked[-1] else None,
                 said.role,
-                orjson.dumps(said.parts).decode(),
+                stored_json(said.parts),
                 _text(said),
                 finished_at if is_answer else entry.started_at,
             )
@@ -219,7 +220,7 @@ def _columns(rows: Sequence[tuple[Any, ...]], count: int) -> Sequence[Sequence[A
 
 
 def _text(said: Utterance) -> str:
-    return "".join(part.get("text", "") for part in said.parts if part["type"] == "text")
+    return stored_text("".join(part.get("text", "") for part in said.parts if part["type"] == "text"))
 
 
 def _title(spoken: Spoken) -> str | None:

@@ -20,6 +20,7 @@ import models
 from domain.checks import check_metadata, check_name, check_reference, check_tags, clean
 from domain.indexing import SWEEP, announce, enqueue_documents, lock
 from domain.jobs import enqueue
+from domain.stored import stored_json
 from errors import Invalid
 from knowledge import read
 from knowledge.read.formats import sort_of
@@ -174,7 +175,7 @@ def _prepare(document: NewDocument) -> _Prepared:
         category=document.category or None,
         description=document.description,
         tags=orjson.dumps(check_tags(document.tags)).decode(),
-        metadata=_json(check_metadata(document.metadata)),
+        metadata=stored_json(check_metadata(document.metadata)),
     )
 
 
@@ -194,10 +195,6 @@ def _digest(name: str, document: NewDocument, text: str | None, source: bytes | 
     sort = sort_of(head, name, document.media_type)
     kind = orjson.dumps([sort.format, sort.language, document.title, text is None])
     return hashlib.sha256(kind + b"\0" + (text.encode() if text is not None else source or b"")).hexdigest()
-
-
-def _json(value: dict[str, Any]) -> str:
-    return orjson.dumps(value).decode().replace("\\u0000", "")
 
 
 def _weight(document: _Prepared) -> int:

@@ -15,6 +15,7 @@ from domain.checks import clean
 from domain.collections import Chunking
 from domain.indexing import REBUILD, SWEEP, announce, lock
 from domain.jobs import enqueue
+from domain.stored import stored_json
 from domain.storing import NewDocument, Stored, store
 from errors import Invalid, NotFound
 from knowledge import read, split
@@ -162,7 +163,7 @@ async def _save_records(
         [models.new_id(models.Kind.SYNC_RECORD) for _ in records],
         [record.external_id for record in records],
         [record.digest for record in records],
-        [orjson.dumps(record.payload).decode().replace("\\u0000", "") for record in records],
+        [stored_json(record.payload) for record in records],
         [each.document_id for each in stored],
         [len(record.text) for record in records],
         [record.shards for record in records],

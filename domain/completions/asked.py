@@ -187,6 +187,8 @@ def _text(body: Mapping[str, Any], name: str, longest: int, at: str = "") -> str
         raise Invalid(at + name, "must be a text")
     if len(value) > longest:
         raise Invalid(at + name, f"must not be longer than {longest} characters")
+    if "\0" in value:
+        raise Invalid(at + name, "must not contain the character U+0000")
     return value
 
 

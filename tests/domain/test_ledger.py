@@ -113,6 +113,17 @@ async def test_an_entry_that_cannot_be_written_keeps_no_other_from_it(principal:
     assert await models.UsageRecord.all().count() == 5
 
 
+async def test_a_conversation_is_kept_without_what_cannot_be_stored(principal: Principal) -> None:
+    spoken = Spoken([said("user", "a\0b")], said("assistant", "c\0"), {"k": "\0v"})
+    async with till() as here:
+        here.ledger.record(entry_of(principal, spoken=spoken, error_code="provider_failed", error_message="d\0"))
+        await here.ledger.flush()
+
+    assert [message.text for message in await models.Message.all().order_by("id")] == ["ab", "c"]
+    assert (await models.Conversation.get()).metadata == {"k": "v"}
+    assert (await models.Turn.get()).error_message == "d"
+
+
 async def test_refuses_before_it_forgets(principal: Principal) -> None:
     async with till() as here:
         full = Ledger(here.holds, here.rates, most_entries=2)

@@ -144,6 +144,8 @@ def test_vendors_do_not_hear_of_healing() -> None:
             {"model": "m", "messages": HI, "builtin_tools": {"options": {"web_search_max_results": 26}}},
             "builtin_tools.options.web_search_max_results must be an integer between 1 and 25.",
         ),
+        ({"model": "m", "messages": HI, "user": "a\0"}, r"user must not contain the character U\+0000."),
+        ({"model": "m", "messages": HI, "idempotency_key": "\0"}, "idempotency_key must not contain"),
         ({"model": "m", "messages": HI, "rendering_mode": "html"}, "rendering_mode must be textual_blocks"),
         ({"model": "m", "messages": [{"role": "user", "content": 7}]}, r"messages\[0\].content must be"),
     ],
