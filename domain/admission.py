@@ -57,10 +57,12 @@ class Admission:
         estimate: Decimal = _NOTHING,
         least: Decimal = _NOTHING,
         tokens: int = 0,
+        is_bound: bool = True,
     ) -> Permit:
         """`estimate`: what the call will cost at most, in US dollars, as far as anybody can tell; `tokens` likewise.
 
-        `least` is what it costs in any case: for what is asked, if not for what is answered.
+        `least` is what it costs in any case: for what is asked, if not for what is answered. `is_bound`: whether it
+        cannot cost more than it is estimated at, because somebody has said how long the answer may be.
         """
         self._check()
         visit = None
@@ -72,7 +74,11 @@ class Admission:
         try:
             holds = self._holds.of(principal)
             for hold in await self._holds.look_up(principal) if holds is None else holds:
-                taken = amount if hold.take(amount) else await self._holds.reserve(hold, amount, least)
+                taken = (
+                    amount
+                    if hold.take(amount)
+                    else await self._holds.reserve(hold, amount, least=least, is_bound=is_bound)
+                )
                 reserved.append((hold, taken))
         except BaseException:
             for hold, taken in reserved:

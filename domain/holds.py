@@ -4,10 +4,11 @@ A process takes a slice of what is free in one statement that cannot pass the li
 and writes down together what they have spent. So spent and held never pass the limit by anything that was reserved,
 however many processes there are; what can pass it is the part of a call's cost that nobody foresaw.
 
-Near the end slices are as small as one call. Who finds nothing free asks the others to give back what they do not use,
-and waits for a moment before it is refused. A call that is estimated at more than there is left is let in when it is
-the only one, and when what is left would have paid for the last ones: else an estimate that is much too high would keep
-the rest from ever being used.
+Near the end slices are as small as one call, and where nobody has said how long an answer may be, several times of what
+calls have cost lately is put aside for it instead of an estimate that holds for all. Who finds nothing free asks the
+others to give back what they do not use, and waits for a moment before it is refused. A call that may cost more than
+there is left is let in when it is the only one, and when what is left would have paid for the last ones: else the rest
+could never be used.
 """
 
 import asyncio
@@ -33,6 +34,8 @@ CHANGED = "palaver_budgets"
 
 _NOTHING = Decimal(0)
 _BUDGETS = {"TOTAL": "The budget", "DAY": "Today's budget", "MONTH": "This month's budget"}
+# So many times of what calls have cost lately are put aside, where there is no better estimate.
+_MARGIN = 4
 # How long a call waits for what others hold, and how often it looks.
 _WAIT_SECONDS = 0.5
 _LOOK_SECONDS = 0.05
@@ -156,6 +159,11 @@ class Hold:
         self.used_at = time.monotonic()
         return True
 
+    def take_most(self, amount: Decimal, enough: Decimal) -> Decimal | None:
+        if self.take(amount):
+            return amount
+        return enough if self.take(enough) else None
+
     def spend(self, reserved: Decimal, cost: Decimal) -> None:
         """Whoever calls this writes the cost down, and settles it with that."""
         self.reserved -= reserved
@@ -246,23 +254,26 @@ class Holds:
             self._holds[hold.budget_id] = hold
         return hold
 
-    async def reserve(self, hold: Hold, amount: Decimal, least: Decimal = _NOTHING) -> Decimal:
-        """How much was reserved, which is less when there is less and nobody else is there to want it."""
+    async def reserve(
+        self, hold: Hold, amount: Decimal, *, least: Decimal = _NOTHING, is_bound: bool = True
+    ) -> Decimal:
+        """How much was reserved, for a call of which it is not all there at once."""
         deadline = time.monotonic() + _WAIT_SECONDS
-        while (reserved := await self._draw(hold, amount, least)) is None:
+        while (reserved := await self._draw(hold, amount, least, is_bound)) is None:
             if time.monotonic() >= deadline:
                 raise BudgetExceeded(hold.name)
             await hold.change()
         return reserved
 
-    async def _draw(self, hold: Hold, amount: Decimal, least: Decimal) -> Decimal | None:
+    async def _draw(self, hold: Hold, amount: Decimal, least: Decimal, is_bound: bool) -> Decimal | None:
         """None when it may be worth waiting."""
         async with hold.lock:
             now = time.monotonic()
-            if hold.take(amount):
-                return amount
             if now < hold.refused_until:
                 raise BudgetExceeded(hold.name)
+            enough = amount if is_bound else min(amount, max(await _lately(hold) * _MARGIN or amount, least))
+            if (taken := hold.take_most(amount, enough)) is not None:
+                return taken
             if now < hold.dry_until:
                 return None
             async with connection() as bare:
@@ -270,7 +281,7 @@ class Holds:
                     _DRAW,
                     hold.budget_id,
                     self.owner,
-                    amount - hold.free,
+                    enough - hold.free,
                     hold.is_alone,
                     # Who is asked to give back takes no more than it needs.
                     0 if hold.wanted_until > now else 1,
@@ -284,14 +295,12 @@ class Holds:
             hold.granted = row["own"] + row["taken"]
             self._granted.add(hold)
             self._has_drawn = True
-            if hold.take(amount):
-                return amount
+            if (taken := hold.take_most(amount, enough)) is not None:
+                return taken
             is_alone = hold.is_alone and row["held"] <= row["own"]
             # One more of the kind that it lately was used for must fit in, or it is used up.
             if is_alone and hold.free >= max(min(amount, await _lately(hold)), least, SMALLEST):
-                reserved = hold.free
-                hold.take(reserved)
-                return reserved
+                return hold.take_most(hold.free, hold.free)
             if is_alone or row["amount"] <= row["spent"] + hold.owed:
                 hold.refused_until = now + _REFUSED_SECONDS
                 raise BudgetExceeded(hold.name)

@@ -68,8 +68,10 @@ class Call:
         """Admitted, but nobody has been asked anything yet."""
         agent = await means.names.find(principal, asked.model)
         account = await means.accounts.settings_of(principal.workspace_id)
-        most, least, tokens = agent.likely(asked.request)
-        permit = await means.admission.admit(principal, estimate=most, least=least, tokens=tokens)
+        likely = agent.likely(asked.request)
+        permit = await means.admission.admit(
+            principal, estimate=likely.most, least=likely.least, tokens=likely.tokens, is_bound=likely.is_bound
+        )
         return cls(means, principal, asked, agent, account, permit)
 
     @property

@@ -37,6 +37,16 @@ _SAMPLING = Sampling(None, None)
 
 
 @dataclass(frozen=True, slots=True)
+class Likely:
+    """US dollars and tokens; `is_bound` when somebody has said how long the answer may be."""
+
+    most: Decimal
+    least: Decimal
+    tokens: int
+    is_bound: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Agent:
     """Who answers. `rows` are the models that may, by the id that their targets carry: for windows and prices."""
 
@@ -48,12 +58,14 @@ class Agent:
     gateway: models.Gateway | None = None
     parameters: Parameters | None = None
 
-    def likely(self, request: ChatRequest) -> tuple[Decimal, Decimal, int]:
-        """About what a call will cost at most and at least, in US dollars, and how many tokens it will be at most."""
-        limit = request.max_tokens or (self.parameters and self.parameters.max_completion_tokens) or _LIKELY_TOKENS
+    def likely(self, request: ChatRequest) -> Likely:
+        """What a call will cost, as far as it is known beforehand."""
+        limit = request.max_tokens or (self.parameters and self.parameters.max_completion_tokens)
         read = sum(estimate_tokens(len(message.text)) for message in request.messages)
-        model = self.spec.model
-        return cost_of(Usage(read, limit), model), cost_of(Usage(read, 0), model), read + limit
+        written, model = limit or _LIKELY_TOKENS, self.spec.model
+        return Likely(
+            cost_of(Usage(read, written), model), cost_of(Usage(read, 0), model), read + written, limit is not None
+        )
 
     @property
     def has_own_address(self) -> bool:

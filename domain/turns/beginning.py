@@ -79,8 +79,10 @@ async def begin(
     )
     replays = agent.parameters is not None and agent.parameters.has(Flag.INCLUDE_STORED_REASONING)
     request = prompt.gather(agent.spec, history, ask.text, with_reasoning=replays)
-    most, least, tokens = agent.likely(request)
-    permit = await admission.admit(principal, estimate=most, least=least, tokens=tokens)
+    likely = agent.likely(request)
+    permit = await admission.admit(
+        principal, estimate=likely.most, least=likely.least, tokens=likely.tokens, is_bound=likely.is_bound
+    )
     turn, question = _rows(principal, ask, conversation, agent, history)
     turn.owner = owner
     try:

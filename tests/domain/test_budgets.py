@@ -124,6 +124,20 @@ async def test_what_calls_cost_elsewhere_is_known_here(principal: Principal) -> 
             await other.admission.admit(principal, estimate=Decimal(5))
 
 
+async def test_a_guess_gives_way_to_what_calls_have_cost(principal: Principal) -> None:
+    """Nobody has said how long an answer may be: several are let in at once, as calls cost lately."""
+    await BUDGETS.create(principal, amount=0.028, period=BudgetPeriod.TOTAL)
+    async with till() as here:
+        await spend(here, principal)
+
+        for _ in range(2):
+            await here.admission.admit(principal, estimate=Decimal(5), is_bound=False)
+
+        # Each has put aside four times of it: a thousandth is left.
+        with pytest.raises(BudgetExceeded):
+            await here.admission.admit(principal, estimate=Decimal(5), is_bound=False)
+
+
 async def test_what_is_released_is_free_again(principal: Principal) -> None:
     await BUDGETS.create(principal, amount=0.003, period=BudgetPeriod.TOTAL)
     async with till() as here:
