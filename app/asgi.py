@@ -86,12 +86,22 @@ def create_app(settings: Settings, surroundings: Surroundings) -> Palaver:
 
     graphql = GraphQLApp(executor, open_context, _transport(settings), still_valid=still_valid)
     endpoints = compiled()
-    rest = RestApp(endpoints, executor=executor, open_context=open_context, limits=_bodies(settings))
+    rest = RestApp(
+        endpoints,
+        executor=executor,
+        open_context=open_context,
+        limits=_bodies(settings),
+        still_valid=still_valid,
+    )
+
+    def recheck() -> None:
+        graphql.recheck()
+        rest.recheck()
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with runtime:
-            runtime.keys.when_revoked = graphql.recheck
+            runtime.keys.when_revoked = recheck
             yield
 
     def api_of(path: str) -> str:

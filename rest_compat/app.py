@@ -13,6 +13,7 @@ from execution import Executor, OperationKind
 from execution.departure import Departed
 from rest_compat.admission import admit
 from rest_compat.answers import Answer, Prepared, answer_empty, answer_json
+from rest_compat.audience import Audience, StillValid
 from rest_compat.bindings import bind
 from rest_compat.bodies import Limits, received
 from rest_compat.compiler import Endpoint
@@ -47,8 +48,11 @@ class RestApp:
         executor: Executor,
         open_context: OpenContext,
         limits: Limits | None = None,
+        still_valid: StillValid | None = None,
     ) -> None:
+        """`still_valid` is asked now and then whether what a stream was opened with still opens anything."""
         self._open_context, self._limits = open_context, limits or Limits()
+        self._audience = Audience(still_valid)
         self._prefixes = {prefix.rstrip("/"): dialect for dialect in endpoints for prefix in dialect.prefixes}
         self._deepest = max((prefix.count("/") for prefix in self._prefixes), default=0)
         self._routes = _routes(endpoints, executor)
@@ -62,6 +66,10 @@ class RestApp:
                 return dialect
         return None
 
+    def recheck(self) -> None:
+        """A key may have been revoked: streams that it opened end now and not at the next round."""
+        self._audience.recheck()
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert scope["type"] == "http", "The REST endpoints speak HTTP only."
         path = (scope.get("raw_path") or quote(scope["path"]).encode()).decode("latin-1")
@@ -74,7 +82,7 @@ class RestApp:
             return await PlainTextResponse("Not Found", 404)(scope, receive, send)
         if dialect.cors is not None:
             send = allowing(dialect.cors, path, scope, send)
-        exchange = Exchange(scope, receive, send, dialect, path)
+        exchange = Exchange(scope, receive, send, dialect, path, self._audience)
         method = scope["method"]
         junction = junctions.get(method) or (junctions.get("GET") if method == "HEAD" else None)
         if junction is not None:

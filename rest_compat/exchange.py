@@ -8,6 +8,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 
 from execution.encoding import encode
+from rest_compat.audience import Audience
 from rest_compat.compiler import Endpoint
 from rest_compat.dialect import Dialect, Failure
 from rest_compat.errors import WrongMethod
@@ -35,6 +36,7 @@ class Exchange:
     send: Send
     dialect: Dialect
     path: str
+    audience: Audience
     parameters: Mapping[str, str] = field(default_factory=dict)
     endpoint: Endpoint | None = None
     started: bool = False

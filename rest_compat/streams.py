@@ -1,9 +1,11 @@
 """Answers that go on: server-sent events, and lines of JSON."""
 
-from collections.abc import AsyncGenerator, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine, Mapping
 from contextlib import aclosing
 from typing import Any  # GraphQL variables and contexts are open by nature.
 
+from errors import Unauthenticated
 from execution import OperationKind
 from execution.departure import while_present
 from execution.encoding import encode
@@ -23,13 +25,13 @@ async def answer_events(
     prepared: Prepared, exchange: Exchange, variables: Mapping[str, Any], context: Any, framer: Framer
 ) -> None:
     style = prepared.dialect.events
-    async with present(exchange, style) as presence:
+    async with present(exchange, style, context) as presence:
         closing = style.closing
         try:
             if style.opening:
                 await exchange.start(prepared.endpoint.status, prepared.headers)
                 await exchange.write(_joined(style.opening, style))
-            await _pump(prepared, exchange, variables, context, framer, presence)
+            await _welcome(presence, _pump(prepared, exchange, variables, context, framer, presence))
         except Exception as error:
             # The end of the line: what failed is logged or told, and the client is never left without an end.
             failure = failure_of(error, exchange)
@@ -41,6 +43,15 @@ async def answer_events(
         presence.end()
         await _begun(prepared, exchange)
         await exchange.write(_joined(closing, style), more=False)
+
+
+async def _welcome(presence: Presence, pumping: Coroutine[Any, Any, None]) -> None:
+    try:
+        await pumping
+    except asyncio.CancelledError:
+        if presence.was_turned_away():
+            raise Unauthenticated("The key is not valid any more") from None
+        raise
 
 
 async def _pump(

@@ -185,6 +185,21 @@ async def test_a_stream_that_breaks_says_so(known: Known) -> None:
     assert broken.value.code == "server_error"
 
 
+async def test_a_stream_ends_with_the_key_it_was_opened_with(known: Known) -> None:
+    gate, runtime = Gate(), known.served.runtime
+    known.upstream.will(Reply("Hel", gate, "lo"))
+    principal = await runtime.keys.authenticate(known.key, None)
+    stream = await known.client.chat.completions.create(model="test-model", messages=HI, stream=True)
+    await anext(stream)
+
+    assert principal.key_id is not None
+    await keys.revoke(principal, principal.key_id)
+    with pytest.raises(openai.APIError, match="The key is not valid any more"):
+        await anext(stream)
+
+    await asyncio.wait_for(known.upstream.calls[0].left.wait(), 10)
+
+
 @pytest.mark.parametrize("stream", [True, False])
 async def test_leaving_stops_the_provider(known: Known, stream: bool) -> None:
     gate = Gate()
