@@ -13,8 +13,9 @@ could never be used.
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from uuid import UUID
 from weakref import WeakValueDictionary
 
@@ -27,7 +28,7 @@ from domain.usage import SMALLEST
 from errors import BudgetExceeded
 from models.database import connection
 
-__all__ = ["CHANGED", "Hold", "Holds", "Settlement"]
+__all__ = ["CHANGED", "Hold", "Holds"]
 
 # On which processes tell each other that budgets have changed, and that they need what others hold.
 CHANGED = "palaver_budgets"
@@ -79,26 +80,6 @@ SELECT avg(last.cost) FROM budgets, LATERAL (
     WHERE workspace_id = budgets.workspace_id ORDER BY created_at DESC LIMIT 50
 ) AS last
 WHERE budgets.id = $1 AND (budgets.api_key_id IS NULL OR last.api_key_id = budgets.api_key_id)
-"""
-
-# What this process holds from now on, whatever it held: written twice, it is the same.
-_SETTLE = """
-WITH wanted AS (
-    SELECT * FROM unnest($1::uuid[], $2::numeric[]) AS wanted (budget_id, amount)
-), locked AS (
-    SELECT budgets.id FROM budgets JOIN wanted ON budgets.id = budget_id ORDER BY budgets.id FOR UPDATE OF budgets
-), before AS (
-    SELECT budget_id, budget_holds.amount FROM budget_holds JOIN locked ON budget_id = locked.id WHERE owner = $3
-), now_held AS (
-    UPDATE budget_holds SET amount = least(budget_holds.amount, wanted.amount),
-                            lease_expires_at = now() + make_interval(secs => $4)
-    FROM wanted JOIN locked ON locked.id = wanted.budget_id
-    WHERE budget_holds.budget_id = wanted.budget_id AND owner = $3
-    RETURNING budget_holds.budget_id, budget_holds.amount
-)
-UPDATE budgets SET held = greatest(held - before.amount + now_held.amount, 0)
-FROM before JOIN now_held USING (budget_id) WHERE budgets.id = budget_id
-RETURNING budgets.id, now_held.amount
 """
 
 _GIVE_UP = """
@@ -258,6 +239,15 @@ class Holds:
         self, hold: Hold, amount: Decimal, *, least: Decimal = _NOTHING, is_bound: bool = True
     ) -> Decimal:
         """How much was reserved, for a call of which it is not all there at once."""
+        reserving = asyncio.ensure_future(self._reserve(hold, amount, least, is_bound))
+        try:
+            return await asyncio.shield(reserving)
+        except asyncio.CancelledError:
+            # Torn in the middle, the database and this process would not agree on what was granted.
+            reserving.add_done_callback(partial(_left, hold))
+            raise
+
+    async def _reserve(self, hold: Hold, amount: Decimal, least: Decimal, is_bound: bool) -> Decimal:
         deadline = time.monotonic() + _WAIT_SECONDS
         while (reserved := await self._draw(hold, amount, least, is_bound)) is None:
             if time.monotonic() >= deadline:
@@ -276,25 +266,12 @@ class Holds:
                 return taken
             if now < hold.dry_until:
                 return None
-            async with connection() as bare:
-                row = await bare.fetchrow(
-                    _DRAW,
-                    hold.budget_id,
-                    self.owner,
-                    enough - hold.free,
-                    hold.is_alone,
-                    # Who is asked to give back takes no more than it needs.
-                    0 if hold.wanted_until > now else 1,
-                    self.lease_seconds,
-                    f"want:{self.owner}:{hold.budget_id}",
-                )
+            row = await self._ask(hold, enough - hold.free)
             if row is None:
                 # Deleted a moment ago: no limit any more.
                 hold.reserved += amount
                 return amount
             hold.granted = row["own"] + row["taken"]
-            self._granted.add(hold)
-            self._has_drawn = True
             if (taken := hold.take_most(amount, enough)) is not None:
                 return taken
             is_alone = hold.is_alone and row["held"] <= row["own"]
@@ -306,6 +283,28 @@ class Holds:
                 raise BudgetExceeded(hold.name)
             hold.dry_until = now + _LOOK_SECONDS
             return None
+
+    async def _ask(self, hold: Hold, amount: Decimal) -> asyncpg.Record | None:
+        """Draw a slice of at least this amount, if there is one. None when there is no such budget any more."""
+        self._granted.add(hold)
+        self._has_drawn = True
+        try:
+            async with connection() as bare:
+                return await bare.fetchrow(
+                    _DRAW,
+                    hold.budget_id,
+                    self.owner,
+                    amount,
+                    hold.is_alone,
+                    # Who is asked to give back takes no more than it needs.
+                    0 if hold.is_wanted else 1,
+                    self.lease_seconds,
+                    f"want:{self.owner}:{hold.budget_id}",
+                )
+        except BaseException:
+            # Nobody knows whether it was granted: the next flush says what is held.
+            self._note(hold)
+            raise
 
     # ---------------------------------------------------------------- what others say
 
@@ -350,9 +349,10 @@ class Holds:
             async with connection() as bare:
                 await bare.execute(
                     "UPDATE budget_holds SET lease_expires_at = now() + make_interval(secs => $2)"
-                    " WHERE owner = $1 AND amount > 0",
+                    " WHERE owner = $1 AND budget_id = ANY($3::uuid[])",
                     self.owner,
                     self.lease_seconds,
+                    [hold.budget_id for hold in self._granted],
                 )
 
     async def free_expired(self) -> None:
@@ -377,65 +377,15 @@ class Holds:
             self._granted.discard(hold)
 
 
+def _left(hold: Hold, reserving: asyncio.Future[Decimal]) -> None:
+    """Whoever it was for does not wait any more."""
+    if not reserving.cancelled() and reserving.exception() is None:
+        hold.keep(reserving.result())
+
+
 async def _lately(hold: Hold) -> Decimal:
     """What a call has cost lately, here or, before there was any, elsewhere."""
     if not hold.typical:
         async with connection() as bare:
             hold.typical = await bare.fetchval(_LATELY, hold.budget_id) or _NOTHING
     return hold.typical
-
-
-class Settlement:
-    """What one flush does to holds; `owed` is what it writes down as spent.
-
-    Entered before the flush takes a connection, because whoever draws has the lock and waits for a connection.
-    """
-
-    def __init__(self, holds: Holds, owed: Mapping[Hold, Decimal]) -> None:
-        self._holds = holds
-        self._owed = dict.fromkeys(holds.changed, _NOTHING) | dict(owed)
-        self._back: dict[Hold, Decimal] = {}
-        self._granted: dict[UUID, Decimal] = {}
-
-    async def __aenter__(self) -> "Settlement":
-        locked: list[Hold] = []
-        try:
-            for hold in self._owed:
-                await hold.lock.acquire()
-                locked.append(hold)
-        except BaseException:
-            _unlock(locked)
-            raise
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        _unlock(self._owed)
-
-    async def write(self, bare: asyncpg.Connection) -> None:
-        if not self._owed:
-            return
-        now = time.monotonic()
-        for hold in self._owed:
-            # From here on nobody takes it, whatever becomes of this flush.
-            hold.returning += hold.surplus(now)
-            self._back[hold] = hold.returning
-        remaining = [max(hold.granted - owed - self._back[hold], _NOTHING) for hold, owed in self._owed.items()]
-        ids = [hold.budget_id for hold in self._owed]
-        rows = await bare.fetch(_SETTLE, ids, remaining, self._holds.owner, self._holds.lease_seconds)
-        self._granted = {row["id"]: row["amount"] for row in rows}
-
-    def done(self) -> None:
-        """It is committed."""
-        for hold, owed in self._owed.items():
-            hold.owed -= owed
-            hold.returning -= self._back[hold]
-            if not hold.returning:
-                self._holds.changed.discard(hold)
-            # What is not there any more was freed by somebody who took this process for dead.
-            self._holds.settled(hold, self._granted.get(hold.budget_id, _NOTHING))
-
-
-def _unlock(holds: Iterable[Hold]) -> None:
-    for hold in holds:
-        hold.lock.release()
-        hold.wake()

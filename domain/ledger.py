@@ -22,8 +22,9 @@ import models
 from domain import keeping
 from domain.billing import Bill, bill
 from domain.entries import Entry, Spoken, Utterance
-from domain.holds import Hold, Holds, Settlement
+from domain.holds import Hold, Holds
 from domain.rates import Rates
+from domain.settling import Settlement
 from domain.usage import cost_of, items_json
 from errors import Invalid, Unavailable
 from models.database import Unreachable, connection, transaction

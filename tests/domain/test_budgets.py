@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any  # Credentials are an open dictionary.
 from uuid import uuid4
 
+import asyncpg
 import orjson
 import pytest
 
@@ -224,6 +225,33 @@ async def test_a_deleted_budget_limits_nobody(principal: Principal) -> None:
         await spend(here, principal, Decimal(1))
 
     assert await models.UsageRecord.all().count() == 2
+
+
+async def test_who_leaves_while_money_is_put_aside_holds_none(database: dict[str, Any], principal: Principal) -> None:
+    budget = await BUDGETS.create(principal, amount=0.003, period=BudgetPeriod.TOTAL)
+    bare = await asyncpg.connect(**database)
+    async with till() as here:
+        async with bare.transaction():
+            await bare.execute("SELECT FROM budgets WHERE id = $1 FOR UPDATE", budget.id)
+            asking = asyncio.create_task(here.admission.admit(principal, estimate=COST))
+            await somebody_waits(bare)
+            asking.cancel()
+            await asyncio.wait([asking])
+
+        await spend(here, principal)
+
+    await bare.close()
+    row = await models.Budget.get()
+    assert (row.spent, row.held) == (COST, Decimal(0))
+
+
+async def somebody_waits(bare: asyncpg.Connection) -> None:
+    """Until another transaction waits for a lock of this one."""
+    async with asyncio.timeout(5):
+        while not await bare.fetchval(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid)))"
+        ):
+            pass
 
 
 @pytest.mark.parametrize("amount", [-1, 1e12, float("nan"), float("inf")])
