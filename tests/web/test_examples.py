@@ -52,6 +52,7 @@ async def test_each_runs_after_the_one_before(chromium: Browser, platform: str) 
     assert answers["04-follow-a-turn"]["data"]["turn"]["turn"]["status"] == "COMPLETED"
     assert answers["05-ask-and-wait"]["data"]["reply"]["answer"]["text"] == "Short waves scatter most."
     assert answers["06-list-conversations"]["data"]["conversations"]["totalCount"] == 3
+    assert answers["13-ask-a-gateway"]["data"]["reply"]["turn"]["status"] == "COMPLETED"
     assert page.complaints == []
 
 

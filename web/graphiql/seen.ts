@@ -1,4 +1,4 @@
-/** The conversation and the turn that answers spoke of last, so that the next example can go on from there. */
+/** The conversation, the turn and the gateway that answers spoke of last, so that the next example can go on from there. */
 
 const seen = new Map<string, string>()
 
@@ -6,7 +6,7 @@ export function remember(data: unknown): void {
   if (typeof data !== 'object' || data === null) return
   for (const [name, value] of Object.entries(data)) {
     if (name === 'conversationId' || name === 'turnId') note(name, value)
-    else if (name === 'conversation' || name === 'turn') note(`${name}Id`, value?.id)
+    else if (name === 'conversation' || name === 'turn' || name === 'gateway') note(`${name}Id`, value?.id)
     if (typeof value === 'object' && !Array.isArray(value)) remember(value)
   }
 }
