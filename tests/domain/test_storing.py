@@ -183,4 +183,5 @@ async def test_a_failed_document_keeps_its_reason_and_is_tried_again(
     assert bad.state is IndexState.FAILED
     assert "bad.pdf" in (bad.failure or "")
     assert (await models.KnowledgeDocument.get(name="good.txt")).state is IndexState.INDEXED
+    await ingestion.close()
     assert (await knowledge_documents.retry(bad)).state is IndexState.QUEUED
