@@ -14,6 +14,7 @@ import orjson
 
 from domain.agents import Tool, ToolResult
 from domain.preparing.reading import Reading
+from domain.usage import estimate_tokens
 from engine import ChatRequest, Engine, Packet, chat
 from engine.events import End, EndReason, Reasoning, Text, ToolCall, Usage
 from engine.targets import Target
@@ -69,6 +70,9 @@ class Answering:
         self.usage: Usage | None = None
         self.reason: EndReason | None = None
         self.rounds = 0
+        # What was asked in each round, and how much had been said before; and in which of them usage was told.
+        self._asked: list[tuple[ChatRequest, int]] = []
+        self._told: set[int] = set()
 
     async def steps(self) -> AsyncGenerator[Step, None]:
         """Packets as they come; between two rounds each tool call of ours, and what it returned."""
@@ -77,6 +81,7 @@ class Answering:
             asked = request if self._before_round is None else self._before_round(request, self.rounds)
             reading = None if self._reading is None else self._reading(self.rounds)
             begun = len(self.said)
+            self._asked.append((asked, begun))
             self.rounds += 1
             # Who has begun to answer goes on: another one would not know what it meant, and has other prices.
             listening = self._engine.listen(self._targets, asked, stream=self._stream, first=self.target)
@@ -116,9 +121,21 @@ class Answering:
                     case Usage():
                         # Nonsense is as good as no report: then it is estimated.
                         if _is_plausible(event):
+                            self._told.add(self.rounds)
                             self.usage = _added(self.usage, event)
                     case End():
                         self.reason = event.reason
+
+    def used(self, *, has_failed: bool) -> Usage:
+        """What was told, and of the rounds of which nothing was told an estimate. One that failed before anything was
+        said used nothing."""
+        usage = self.usage
+        ends = [begun for _, begun in self._asked[1:]] + [len(self.said)]
+        for place, ((request, begun), end) in enumerate(zip(self._asked, ends, strict=True), start=1):
+            said = self.said[begun:end]
+            if place not in self._told and (said or not has_failed):
+                usage = _added(usage, _estimated(request, said))
+        return usage or Usage(0, 0)
 
     def _is_theirs(self, call: ToolCall) -> bool:
         return call.name not in self._ours and any(tool.name == call.name for tool in self._request.tools)
@@ -148,6 +165,22 @@ def content_of(result: Any) -> Any:
 def _as_text(result: Any) -> str:
     content = content_of(result)
     return content if isinstance(content, str) else orjson.dumps(content).decode()
+
+
+def _estimated(request: ChatRequest, said: Sequence[Said]) -> Usage:
+    written = sum(map(_written, said))
+    read = sum(estimate_tokens(len(message.text)) for message in request.messages)
+    return Usage(read, estimate_tokens(written) if written else 0, estimated=True)
+
+
+def _written(said: Said) -> int:
+    match said:
+        case Text() | Reasoning():
+            return len(said.text)
+        case ToolCall():
+            return len(said.arguments)
+        case Returned():
+            return 0
 
 
 def _is_plausible(usage: Usage) -> bool:

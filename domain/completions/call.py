@@ -20,8 +20,8 @@ from domain.healing import Form, Healer, form_of
 from domain.identity import Principal
 from domain.ledger import Entry, Ledger, Spoken, Utterance
 from domain.preparing import Bill, Choice, Prepared, Preparing
-from domain.usage import UsageItem, estimate_tokens, items_of
-from engine import ChatRequest, Engine, Packet
+from domain.usage import UsageItem, items_of
+from engine import Engine, Packet
 from engine.events import EndReason, Reasoning, Text, ToolCall, Usage
 from errors import PlatformError
 
@@ -180,13 +180,9 @@ class Call:
         return self.prepared.model if self.prepared else self.agent.spec.model
 
     def usage(self) -> Usage:
-        if self.answering is None or not self.answering.rounds:
+        if self.answering is None:
             return Usage(0, 0)
-        if self.answering.usage is not None:
-            return self.answering.usage
-        if not self.said and isinstance(self._error, PlatformError):
-            return Usage(0, 0)
-        return self._estimated()
+        return self.answering.used(has_failed=isinstance(self._error, PlatformError))
 
     def outcome(self) -> Outcome:
         usage = self.usage()
@@ -196,11 +192,6 @@ class Call:
 
     def _items(self, usage: Usage) -> list[UsageItem]:
         return [*self.bill.items, *items_of(usage, self.model, self.facts.model)]
-
-    def _estimated(self) -> Usage:
-        request = self.prepared.request if self.prepared else self.asked.request
-        written = sum(len(_written(each)) for each in self.said)
-        return Usage(_tokens_of(request), estimate_tokens(written) if written else 0, estimated=True)
 
     # ---------------------------------------------------------------- its record
 
@@ -252,17 +243,3 @@ def _code_of(error: BaseException) -> str:
 
 def _provider_of(model: models.Model) -> str | None:
     return model.provider.name if isinstance(model.provider, models.Provider) else None
-
-
-def _tokens_of(request: ChatRequest) -> int:
-    return sum(estimate_tokens(len(message.text)) for message in request.messages)
-
-
-def _written(said: Said) -> str:
-    match said:
-        case Text() | Reasoning():
-            return said.text
-        case ToolCall():
-            return said.arguments
-        case Returned():
-            return ""

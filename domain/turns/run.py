@@ -179,7 +179,9 @@ class Run:
         """None when a model was asked and did not say."""
         if self._answering is None or not self._answering.rounds:
             return Usage(0, 0)
-        return self._answering.usage
+        if self._answering.usage is None:
+            return None
+        return self._answering.used(has_failed=self.error is not None)
 
     def _model(self) -> models.Model | None:
         """Who answered, or was chosen to; None when it is who the turn was begun with."""
