@@ -45,6 +45,10 @@ class Completions:
     async def offered(self, principal: Principal) -> list[Offered]:
         return await self._means.names.offered(principal)
 
+    async def check(self, principal: Principal, model: str) -> None:
+        """Raises when nobody answers to this name."""
+        await self._means.names.find(principal, model)
+
     async def complete(self, principal: Principal, given: Mapping[str, Any]) -> Completion:
         """The whole answer. Whoever stops waiting for it stops it."""
         async with await self._open(principal, asking.read(given)) as call:

@@ -29,6 +29,8 @@ __all__ = ["Agent", "Names", "Offered", "tag_of"]
 _FRESH_SECONDS = 2.0
 _KEEP = 10_000
 _MOST_OFFERED = 10_000
+# Nothing that is set up has a longer one.
+_LONGEST_NAME = 256
 
 # What an answer may be long when nobody says how long it may be: for putting money aside, not for cutting it off.
 _LIKELY_TOKENS = 1_000
@@ -194,10 +196,12 @@ class Names:
     # ---------------------------------------------------------------- models
 
     async def _model(self, principal: Principal, name: str, field: str) -> Agent:
-        targets = await routes.targets_of(principal, self.providers, name)
-        if targets:
-            return await self._of_route(principal, name, targets)
-        row = await _configured(principal, name) or await self._catalogued(principal, name)
+        row = None
+        if len(name) <= _LONGEST_NAME and "\0" not in name:
+            targets = await routes.targets_of(principal, self.providers, name)
+            if targets:
+                return await self._of_route(principal, name, targets)
+            row = await _configured(principal, name) or await self._catalogued(principal, name)
         if row is None:
             raise Invalid(field, f"names no gateway and no model that is set up here: {name[:200]!r}")
         return self.of_row(row)

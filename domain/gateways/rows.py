@@ -38,7 +38,7 @@ CHANGED: Final = "palaver_gateways"
 # Of one workspace. Who makes several at the same moment may have some more.
 MOST_GATEWAYS = 1_000
 
-_SLUG = re.compile(r".+:[0-9a-f]{4}")
+_SLUG = re.compile(r"[^\0]{1,256}:[0-9a-f]{4}")
 _SLUG_CHARACTERS = 64
 _FILTER_CHARACTERS = 256
 _TRIES = 5
