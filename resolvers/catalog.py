@@ -2,6 +2,7 @@ import strawberry
 
 import models
 from domain import catalog, providers
+from domain.completions.names import tag_of
 from domain.providers import ProviderWire
 from resolvers.context import Info
 from resolvers.pages import After, Before, First, Last, Page, PageArgs, page_of_rows
@@ -31,3 +32,7 @@ def has_credential(root: strawberry.Parent[models.Provider]) -> bool:
 
 async def provider(root: strawberry.Parent[models.Model], info: Info) -> models.Provider | None:
     return await info.context.loaders.provider_by_id.load(root.provider_id)
+
+
+def tag(root: strawberry.Parent[models.Model]) -> str:
+    return tag_of(root)

@@ -9,6 +9,7 @@ import strawberry
 import models
 from domain.agents import QueryStrategy
 from domain.identity import KeyKind, PrincipalKind, Scope
+from domain.mcp_serving.collections import McpAccess, McpNaming, McpReferences
 from domain.providers import ProviderWire
 from domain.retrieval import SearchMethod, SearchOrder
 from domain.service import ServiceHealth
@@ -176,3 +177,18 @@ described(
     GATEWAY="By gateway; the most expensive first.",
     USER="By user of your application; the most expensive first.",
 )(UsageGrouping)
+described(
+    "How the tools for collections are named.",
+    DEFAULT="By the collection: `handbook_search`, `handbook_write`, `handbook_delete`.",
+    AGENT="By what is done: `read_handbook`, `write_handbook`, `delete_handbook`.",
+)(McpNaming)
+described(
+    "What the tools for collections may do.",
+    READ="Search.",
+    WRITE="Also write and delete documents.",
+)(McpAccess)
+described(
+    "Whether documents that share a result's reference come with it.",
+    EXCLUDED="They do not.",
+    INCLUDED="They do.",
+)(McpReferences)

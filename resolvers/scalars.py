@@ -11,6 +11,8 @@ __all__ = [
     "DateTime",
     "File",
     "JSONObject",
+    "McpMessage",
+    "McpReply",
     "Upload",
 ]
 
@@ -30,3 +32,6 @@ File = NewType("File", object)
 ChatCompletionRequest = NewType("ChatCompletionRequest", dict[str, object])
 ChatCompletion = NewType("ChatCompletion", object)
 ChatCompletionChunk = NewType("ChatCompletionChunk", object)
+# What MCP clients send and are sent, in JSON-RPC.
+McpMessage = NewType("McpMessage", dict[str, object])
+McpReply = NewType("McpReply", dict[str, object])

@@ -62,7 +62,7 @@ class Incoming:
             case Place.QUERY:
                 return _one_or_all(self.query.get(name), name, many=many)
             case Place.HEADER:
-                return self.connection.headers.get(name, MISSING)
+                return _as_meant(self.connection.headers.get(name, MISSING))
             case Place.BODY:
                 return self.member(name)
             case Place.PART:
@@ -87,6 +87,16 @@ class Incoming:
                 return MISSING
             value, passed = value[key], f"{passed}.{key}" if passed else key
         return value
+
+
+def _as_meant(header: Any) -> Any:
+    """Who writes letters of other alphabets into a header writes UTF-8, whatever HTTP once said of them."""
+    if header is MISSING or header.isascii():
+        return header
+    try:
+        return header.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return header
 
 
 def _one_or_all(values: list[Any] | None, name: str, *, many: bool) -> Any:

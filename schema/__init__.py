@@ -12,6 +12,7 @@ from schema.completions import CompletionMutations, CompletionQueries, Completio
 from schema.conversations import ConversationMutations, ConversationQueries
 from schema.gateways import GatewayMutations, GatewayQueries
 from schema.knowledge_documents import KnowledgeDocumentMutations, KnowledgeDocumentQueries
+from schema.mcp import McpMutations
 from schema.memories import MemoryMutations, MemoryQueries
 from schema.nodes import NodeQueries
 from schema.providers import ProviderMutations
@@ -66,6 +67,7 @@ class Mutation(
     GatewayMutations,
     SkillMutations,
     MemoryMutations,
+    McpMutations,
     SyncMutations,
     ProviderMutations,
     ModelRouteMutations,

@@ -71,6 +71,9 @@ class CatalogEntry:
 @strawberry.type(description="A model that can answer.")
 class Model(Node):
     name: str = strawberry.field(description="What the provider calls it.")
+    tag = strawberry.field(
+        resolver=resolve.tag, graphql_type=str, description="What to ask for it by: `@openai/gpt-5-mini`."
+    )
     vendor: str = strawberry.field(description="Who made it.")
     context_window: int | None = strawberry.field(
         description="How many tokens question, history and answer may have together."

@@ -15,10 +15,12 @@ from resolvers.scalars import (
     DateTime,
     File,
     JSONObject,
+    McpMessage,
+    McpReply,
     Upload,
 )
 
-__all__ = ["JSON", "SCALARS", "Blob", "ChatCompletion", "ChatCompletionChunk", "DateTime", "File", "Upload"]
+__all__ = ["JSON", "SCALARS", "Blob", "ChatCompletion", "ChatCompletionChunk", "DateTime", "File", "McpReply", "Upload"]
 
 
 def print_time(moment: datetime | str) -> str:
@@ -83,6 +85,18 @@ SCALARS: dict[object, Any] = {
     ChatCompletionChunk: strawberry.scalar(
         name="ChatCompletionChunk",
         description="A piece of an answer as OpenAI's clients read it. The last one has the usage.",
+        serialize=unchanged,
+        parse_value=unchanged,
+    ),
+    McpMessage: strawberry.scalar(
+        name="McpMessage",
+        description="What an MCP client sends: a request or a notification, in JSON-RPC.",
+        serialize=unchanged,
+        parse_value=read_object,
+    ),
+    McpReply: strawberry.scalar(
+        name="McpReply",
+        description="What an MCP client is sent: a result or an error, in JSON-RPC.",
         serialize=unchanged,
         parse_value=unchanged,
     ),

@@ -16,7 +16,7 @@ ROUTES = [line.split() for endpoints in compiled().values() for line in routes(e
 ANSWERED = {
     "aegis": ("/ai/chat", "/ai/conversations", "/ai/health", "/ai/version", "/ai/usage/", "/rag/", "/llm/"),
     "aivax": (
-        *("/api/v1/accounts", "/api/v1/information/balance"),
+        *("/api/v1/accounts", "/api/v1/information/balance", "/api/v1/information/models.json", "/v1/mcp/"),
         *("/v1/models", "/v1/chat/completions", "/api/v1/chat/completions", "/api/v1/ai-gateways"),
         *("/api/v1/collections", "/api/v1/memories", "/api/v1/query", "/api/v1/skills"),
     ),

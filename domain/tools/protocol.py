@@ -24,7 +24,7 @@ from domain.tools.nonce import Nonces
 from engine.guard import Guard
 from errors import Invalid, SourceFailed, ToolFailed
 
-__all__ = ["ProtocolFunctions", "function_of"]
+__all__ = ["ProtocolFunctions", "function_of", "told"]
 
 _logger = logging.getLogger(__name__)
 
@@ -118,12 +118,13 @@ class ProtocolFunctions:
             )
             found = await self._retrieval.search(caller.principal, asked)
             await self._retrieval.record(caller.principal, found, Asked(function.name))
-            return await _told(found.hits)
+            return await told(found.hits)
 
         return Tool(function.name, function.description, function.content_format or _QUERY, run)
 
 
-async def _told(hits: Sequence[Hit]) -> list[dict[str, Any]]:
+async def told(hits: Sequence[Hit]) -> list[dict[str, Any]]:
+    """What was found, as a model reads it."""
     documents = {document.content_id: document for hit in hits for document in hit.references}
     texts = dict(zip(documents, await chunks.texts(list(documents)), strict=True)) if documents else {}
     return [

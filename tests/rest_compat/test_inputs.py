@@ -12,6 +12,7 @@ from rest_compat import CompileError, Dialect, Endpoint, compile_documents
 from rest_compat.bindings import bind
 from rest_compat.incoming import Incoming, Payload
 from rest_compat.openapi import openapi
+from rest_compat.vocabulary import Place, Source
 
 SCHEMA = build_schema("""
   enum State { QUEUED INDEXING INDEXED }
@@ -63,6 +64,13 @@ def bound(text: str, *, json: Any = None, query: str = "") -> dict[str, Any]:
 )
 def test_reads_a_text_as_a_list(given: str | None, tags: list[str] | None) -> None:
     assert bound(TAGS, json={"tags": given}) == {"tags": tags}
+
+
+@pytest.mark.parametrize("sent", ["Análise".encode(), "Análise".encode("latin-1")])
+def test_reads_letters_of_headers_however_they_are_written(sent: bytes) -> None:
+    connection = HTTPConnection({"type": "http", "headers": [(b"x-title", sent)], "query_string": b""})
+
+    assert Incoming(connection, {}, Payload()).find(Source(Place.HEADER, "X-Title")) == "Análise"
 
 
 @pytest.mark.parametrize("given", [7, ["cars"], {"a": 1}])

@@ -5,8 +5,8 @@ Errors are `{"error": …, "details": …}`, and on OpenAI's wire as OpenAI has 
 
 import json
 from base64 import b64decode
-from dataclasses import replace
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from starlette.requests import HTTPConnection
@@ -23,6 +23,10 @@ _WORDS = {
     ("SearchMethod", "HYBRID"): "rrf",
     ("SearchMethod", "WORDS"): "lexical",
     ("SearchMethod", "MEANING"): "none",
+    ("McpAccess", "READ"): "no",
+    ("McpAccess", "WRITE"): "yes",
+    # Documented as it reads: to say `none` is to want them.
+    ("McpReferences", "INCLUDED"): "none",
 }
 
 
