@@ -17,6 +17,11 @@ from tests.upstream import Cut, Gate, Reply, ToolPiece, Upstream
 SHORT = 0.05
 
 
+async def left_by_all(upstream: Upstream) -> None:
+    """Who was given up so early that the question had not arrived has nobody to leave."""
+    await asyncio.gather(*(asyncio.wait_for(call.left.wait(), 5) for call in upstream.calls))
+
+
 class Sleeps:
     """Instead of sleeping: writes down for how long it would, and moves the clock."""
 
@@ -149,8 +154,8 @@ async def test_waits_so_long_for_the_first_token(
     with pytest.raises(ProviderUnavailable, match=r"did not begin to answer within 0\.05 seconds"):
         await answer(engine_for(provider, first_token_seconds=SHORT), question)
 
-    await asyncio.wait_for((await upstream.arrived()).left.wait(), 1)
-    assert upstream.seen["started"] == 1
+    await left_by_all(upstream)
+    assert upstream.seen["started"] <= 1
 
 
 async def test_waits_so_long_between_tokens(
@@ -164,7 +169,7 @@ async def test_waits_so_long_between_tokens(
         await anext(events)
 
     assert heard == Text("Hel")
-    await asyncio.wait_for((await upstream.arrived()).left.wait(), 1)
+    await left_by_all(upstream)
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -176,7 +181,7 @@ async def test_waits_so_long_for_the_whole(
     with pytest.raises(ProviderUnavailable, match=r"not complete after 0\.05 seconds"):
         await answer(engine_for(provider, whole_seconds=SHORT), question, stream=stream)
 
-    await asyncio.wait_for((await upstream.arrived()).left.wait(), 1)
+    await left_by_all(upstream)
 
 
 async def test_a_plain_answer_needs_no_first_token(
@@ -200,8 +205,8 @@ async def test_a_plain_answer_is_not_waited_for_for_ever(
     with pytest.raises(ProviderUnavailable, match=r"did not begin to answer within 0\.05 seconds"):
         await answer(engine, replace(question, max_tokens=2), stream=False)
 
-    await asyncio.wait_for((await upstream.arrived()).left.wait(), 1)
-    assert upstream.seen["started"] == 1
+    await left_by_all(upstream)
+    assert upstream.seen["started"] <= 1
 
 
 @pytest.mark.parametrize(
