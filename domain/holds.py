@@ -262,18 +262,24 @@ class Holds:
             if now < hold.refused_until:
                 raise BudgetExceeded(hold.name)
             enough = amount if is_bound else min(amount, max(await _lately(hold) * _MARGIN or amount, least))
+            enough = enough.quantize(SMALLEST)
             if (taken := hold.take_most(amount, enough)) is not None:
                 return taken
             if now < hold.dry_until:
                 return None
-            row = await self._ask(hold, enough - hold.free)
-            if row is None:
-                # Deleted a moment ago: no limit any more.
-                hold.reserved += amount
-                return amount
-            hold.granted = row["own"] + row["taken"]
-            if (taken := hold.take_most(amount, enough)) is not None:
-                return taken
+            while True:
+                wanted = enough - hold.free
+                row = await self._ask(hold, wanted)
+                if row is None:
+                    # Deleted a moment ago: no limit any more.
+                    hold.reserved += amount
+                    return amount
+                hold.granted = row["own"] + row["taken"]
+                if (taken := hold.take_most(amount, enough)) is not None:
+                    return taken
+                if row["taken"] < wanted:
+                    break
+                # It was there, but calls that ended meanwhile cost more than was put aside for them.
             is_alone = hold.is_alone and row["held"] <= row["own"]
             # One more of the kind that it lately was used for must fit in, or it is used up.
             if is_alone and hold.free >= max(min(amount, await _lately(hold)), least, SMALLEST):

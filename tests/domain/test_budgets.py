@@ -85,6 +85,27 @@ async def test_workspace_and_key_must_both_have_enough(principal: Principal) -> 
     assert {row.held for row in by_key.values()} == {Decimal(0)}
 
 
+async def test_calls_that_cost_more_than_was_put_aside_refuse_nobody_early(principal: Principal) -> None:
+    await models.Budget.create(workspace_id=principal.workspace_id, amount=Decimal("0.6"))
+
+    async def calls(here: Till) -> int:
+        let_in = 0
+        while True:
+            try:
+                permit = await here.admission.admit(principal, estimate=Decimal("0.001"))
+            except BudgetExceeded:
+                return let_in
+            await asyncio.sleep(0)
+            here.ledger.record(entry_of(principal, permit))
+            let_in += 1
+
+    async with till() as here:
+        let_in = sum(await asyncio.gather(*(calls(here) for _ in range(12))))
+
+    # Each costs three thousandths.
+    assert let_in >= 200
+
+
 async def test_a_used_up_budget_stops_what_costs_nothing_too(principal: Principal) -> None:
     await BUDGETS.create(principal, amount=0, period=BudgetPeriod.TOTAL)
     async with till() as here:
