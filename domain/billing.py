@@ -92,11 +92,14 @@ WITH bills AS (
     SELECT workspace_id, day, nullif(external_user, ''), {_SUMMED}
     FROM bills GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
     ON CONFLICT (workspace_id, day, coalesce(external_user, '')) DO UPDATE SET {_added("usage_user_days")}
+), paid AS (
+    SELECT workspace_id, api_key_id, sum(cost) AS cost FROM bills GROUP BY 1, 2
 ), charges AS (
-    SELECT budgets.id, sum(bills.cost) AS cost
-    FROM bills JOIN budgets ON budgets.workspace_id = bills.workspace_id
-         AND (budgets.api_key_id IS NULL OR budgets.api_key_id = bills.api_key_id)
-    GROUP BY budgets.id
+    -- Apart, because a workspace may have a budget for each of its many keys.
+    SELECT id, sum(cost) AS cost FROM (
+        SELECT budgets.id, cost FROM paid JOIN budgets USING (workspace_id) WHERE budgets.api_key_id IS NULL
+        UNION ALL SELECT budgets.id, cost FROM paid JOIN budgets USING (workspace_id, api_key_id)
+    ) AS each GROUP BY id
 ), ours AS (
     SELECT budgets.id, charges.cost FROM budgets JOIN charges USING (id) ORDER BY budgets.id FOR UPDATE OF budgets
 ), charged AS (

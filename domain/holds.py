@@ -267,28 +267,27 @@ class Holds:
                 return taken
             if now < hold.dry_until:
                 return None
-            while True:
-                wanted = enough - hold.free
-                row = await self._ask(hold, wanted)
-                if row is None:
-                    # Deleted a moment ago: no limit any more.
-                    hold.reserved += amount
-                    return amount
+            while (row := await self._ask(hold, wanted := enough - hold.free)) is not None:
                 hold.granted = row["own"] + row["taken"]
                 if (taken := hold.take_most(amount, enough)) is not None:
                     return taken
                 if row["taken"] < wanted:
-                    break
+                    return self._take_last(hold, row, min(amount, await _lately(hold)), least)
                 # It was there, but calls that ended meanwhile cost more than was put aside for them.
-            is_alone = hold.is_alone and row["held"] <= row["own"]
-            # One more of the kind that it lately was used for must fit in, or it is used up.
-            if is_alone and hold.free >= max(min(amount, await _lately(hold)), least, SMALLEST):
-                return hold.take_most(hold.free, hold.free)
-            if is_alone or row["amount"] <= row["spent"] + hold.owed:
-                hold.refused_until = now + _REFUSED_SECONDS
-                raise BudgetExceeded(hold.name)
-            hold.dry_until = now + _LOOK_SECONDS
-            return None
+            # Deleted a moment ago: no limit any more.
+            hold.reserved += amount
+            return amount
+
+    def _take_last(self, hold: Hold, row: asyncpg.Record, likely: Decimal, least: Decimal) -> Decimal | None:
+        """All that is left, when nobody else is there to want it, and it will probably do."""
+        is_alone = hold.is_alone and row["held"] <= row["own"]
+        if is_alone and hold.free >= max(likely, least, SMALLEST):
+            return hold.take_most(hold.free, hold.free)
+        if is_alone or row["amount"] <= row["spent"] + hold.owed:
+            hold.refused_until = time.monotonic() + _REFUSED_SECONDS
+            raise BudgetExceeded(hold.name)
+        hold.dry_until = time.monotonic() + _LOOK_SECONDS
+        return None
 
     async def _ask(self, hold: Hold, amount: Decimal) -> asyncpg.Record | None:
         """Draw a slice of at least this amount, if there is one. None when there is no such budget any more."""
