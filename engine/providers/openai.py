@@ -187,7 +187,11 @@ class OpenAIProvider:
         options = body.pop("stream_options", None) or {}
         if stream:
             body["stream_options"] = {**options, "include_usage": True}
-        return orjson.dumps({**body, "stream": stream})
+        try:
+            return orjson.dumps({**body, "stream": stream})
+        except orjson.JSONEncodeError as exc:
+            # What was read may be nested deeper than what can be written.
+            raise Invalid("request", "is nested too deeply") from exc
 
 
 async def _last_words(response: aiohttp.ClientResponse) -> bytes:

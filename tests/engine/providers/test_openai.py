@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import replace
 
 import orjson
 import pytest
@@ -24,6 +25,7 @@ from engine.packets import events_of
 from engine.providers.openai import OpenAIProvider
 from errors import (
     ContextTooLong,
+    Invalid,
     NotConfigured,
     ProviderFailed,
     ProviderRateLimited,
@@ -571,6 +573,15 @@ async def test_half_a_character_does_not_cost_the_answer(
     upstream.will(Reply(start + rb"a\ud83c" + end, start + b"b\xff" + end))
 
     assert await answer(provider, question) == [Text("a\ufffdb\ufffd"), Usage(10, 0), End(EndReason.STOP)]
+
+
+async def test_what_is_nested_too_deeply_is_the_callers_mistake(
+    provider: OpenAIProvider, question: ChatRequest
+) -> None:
+    deep = orjson.loads(b'{"a":' * 500 + b"1" + b"}" * 500)
+
+    with pytest.raises(Invalid, match="nested too deeply"):
+        await answer(provider, replace(question, extra={"x": deep}))
 
 
 async def test_an_answer_without_any_choice_is_none(
