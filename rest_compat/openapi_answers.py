@@ -31,7 +31,8 @@ class Answers:
                     known["content"] = _either(known.get("content", {}), response["content"])
         error = {self._json: {"schema": self._error(together[0].path)}}
         for code, meaning in sorted(self._refusals(together).items()):
-            responses[str(code)] = {"description": meaning, "content": error}
+            told = responses.get(str(code), {}).get("content", {})
+            responses[str(code)] = {"description": meaning, "content": _either(told, error)}
         responses["4XX"] = {"description": "Any other request that cannot be answered.", "content": error}
         responses["5XX"] = {"description": "A failure that is not the caller's.", "content": error}
         return responses

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any  # OpenAPI documents are open JSON.
 
 import pytest
+from graphql import build_schema
 from openapi_spec_validator import validate
 
-from rest_compat import Dialect
+from rest_compat import Dialect, compile_documents
 from rest_compat.openapi import openapi, routes
 from tests.rest_compat.serving import ENDPOINTS, Served
 from tests.rest_compat.toy.dialects import AEGIS, AIVAX, DIALECTS, INFORMEDAI, INFORMER
@@ -36,6 +37,26 @@ def test_describes_a_parameter() -> None:
         "required": False,
         "schema": {"type": "integer", "minimum": 0, "maximum": 100, "default": 50},
     }
+
+
+def test_describes_what_an_operation_refuses_itself() -> None:
+    schema = build_schema("""
+      type Query { nothing: Boolean }
+      type Reply { text: String! isRefused: Boolean! }
+      type Mutation { ask(text: String!): Reply! }
+    """)
+    document = """
+      mutation Ask($text: String!) @route(method: POST, path: "/api/ask") {
+        ask(text: $text) @body { text @body  isRefused @respond(status: 400) }
+      }
+    """
+    dialect = Dialect(name="toy", prefixes=("/api",))
+
+    described = openapi(dialect, compile_documents(dialect, schema, {"toy.graphql": document}))
+
+    responses = described["paths"]["/api/ask"]["post"]["responses"]
+    refused, error = responses["400"]["content"]["application/json"], responses["4XX"]["content"]["application/json"]
+    assert refused["schema"]["anyOf"] == [responses["200"]["content"]["application/json"]["schema"], error["schema"]]
 
 
 def test_describes_a_body() -> None:
