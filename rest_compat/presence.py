@@ -1,7 +1,7 @@
 """Whether the reader of a stream is still there, and a sign of life for it while there is nothing to say."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any  # A context is the app's own.
 
@@ -13,24 +13,28 @@ __all__ = ["Presence", "present"]
 
 
 class Presence:
-    """One task beside the stream does both: it waits for the reader to leave, and at each pause in vain it beats."""
+    """One task beside the stream does both: it waits for the reader to leave, and whenever nothing was written for a
+    while it beats. `begin` starts the answer, for a stream of which nothing has come yet."""
 
-    def __init__(self, exchange: Exchange, style: EventStream, context: Any) -> None:
+    def __init__(
+        self, exchange: Exchange, style: EventStream, context: Any, begin: Callable[[], Awaitable[None]]
+    ) -> None:
         wanted = style.heartbeat_seconds is not None and style.wants_heartbeat(exchange.connection)
         self._exchange, self._beat = exchange, style.heartbeat
         self._seconds = style.heartbeat_seconds if wanted else None
+        self._begin, self._clock = begin, asyncio.get_running_loop().time
         self._working = asyncio.current_task()
         self._watcher = asyncio.create_task(self._watch())
         self.context = context
         self.gone = self.turned_away = False
         # Set by the stream around and after each write: a beat must not get into one, nor follow one at once.
         self.writing = False
-        self.wrote = False
+        self._wrote_at = self._clock()
 
     async def _watch(self) -> None:
         while True:
             try:
-                async with asyncio.timeout(self._seconds):
+                async with asyncio.timeout(self._until_beat()):
                     message = await self._exchange.receive()
             except TimeoutError:
                 await self._pulse()
@@ -41,15 +45,24 @@ class Presence:
         assert self._working is not None
         self._working.cancel()
 
+    def wrote(self) -> None:
+        self._wrote_at = self._clock()
+
     def turn_away(self) -> None:
         """What it was opened with opens nothing any more."""
         self.turned_away = True
         assert self._working is not None
         self._working.cancel()
 
+    def _until_beat(self) -> float | None:
+        return None if self._seconds is None else self._wrote_at + self._seconds - self._clock()
+
     async def _pulse(self) -> None:
-        idle, self.wrote = not self.wrote, False
-        if idle and self._exchange.started and not self.writing:
+        if (self._until_beat() or 0.0) > 0:
+            return
+        self.wrote()
+        if not self.writing:
+            await self._begin()
             await self._exchange.write(self._beat)
 
     def end(self) -> None:
@@ -68,9 +81,11 @@ class Presence:
 
 
 @asynccontextmanager
-async def present(exchange: Exchange, style: EventStream, context: Any) -> AsyncIterator[Presence]:
+async def present(
+    exchange: Exchange, style: EventStream, context: Any, begin: Callable[[], Awaitable[None]]
+) -> AsyncIterator[Presence]:
     """Cancels the block when the reader leaves, and raises `Departed` in its place."""
-    presence = Presence(exchange, style, context)
+    presence = Presence(exchange, style, context, begin)
     exchange.audience.add(presence)
     try:
         yield presence

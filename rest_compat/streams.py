@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Mapping
 from contextlib import aclosing
+from functools import partial
 from typing import Any  # GraphQL variables and contexts are open by nature.
 
 from errors import Unauthenticated
@@ -25,7 +26,7 @@ async def answer_events(
     prepared: Prepared, exchange: Exchange, variables: Mapping[str, Any], context: Any, framer: Framer
 ) -> None:
     style = prepared.dialect.events
-    async with present(exchange, style, context) as presence:
+    async with present(exchange, style, context, partial(_begun, prepared, exchange)) as presence:
         closing = style.closing
         try:
             if style.opening:
@@ -72,7 +73,8 @@ async def _pump(
                     await exchange.start(prepared.endpoint.status, prepared.headers)
                 presence.writing = True
                 await exchange.write(chunk)
-                presence.writing, presence.wrote = False, True
+                presence.writing = False
+                presence.wrote()
 
 
 async def _begun(prepared: Prepared, exchange: Exchange) -> None:

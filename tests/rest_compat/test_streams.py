@@ -87,6 +87,15 @@ async def test_beats_while_there_is_nothing_to_say(server: Served) -> None:
         await _until(reader, b"data: [DONE]\n\n")
 
 
+async def test_beats_also_before_anything_was_said(server: Served) -> None:
+    async with _asked(server, "POST", "/v1/chat/completions", {"stream": True, "prompt": "wait bug"}) as (reader, _):
+        assert (await _until(reader, b": ping\n\n")).startswith(b"HTTP/1.1 200 ")
+
+        server.stage.go.set()
+
+        assert b'"error"' in await _until(reader, b"data: [DONE]\n\n")
+
+
 async def test_a_client_can_ask_for_silence(server: Served) -> None:
     headers = {"Sse-Stream-Options": "no-ping"}
     body = {"stream": True, "prompt": "one wait two"}
