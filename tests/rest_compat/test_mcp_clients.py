@@ -43,19 +43,19 @@ class Known:
                 yield client
 
     async def collection(self, *texts: str, name: str = "Handbook", context: str | None = None) -> str:
-        made = await self._send("POST", "/api/v1/collections", {"collectionName": name, "context": context})
+        made = await self.send("POST", "/api/v1/collections", {"collectionName": name, "context": context})
         documents = f"/api/v1/collections/{made['collectionId']}/documents"
         for number, text in enumerate(texts):
-            await self._send("PUT", documents, {"name": f"{number}.md", "contents": text})
+            await self.send("PUT", documents, {"name": f"{number}.md", "contents": text})
         await self.indexed(made["collectionId"], len(texts))
         return str(made["collectionId"])
 
     async def indexed(self, collection_id: str, documents: int) -> None:
         async with asyncio.timeout(20):
-            while (await self._send("GET", f"/api/v1/collections/{collection_id}"))["state"]["indexed"] != documents:
+            while (await self.send("GET", f"/api/v1/collections/{collection_id}"))["state"]["indexed"] != documents:
                 pass
 
-    async def _send(self, method: str, path: str, body: Json | None = None) -> Json:
+    async def send(self, method: str, path: str, body: Json | None = None) -> Json:
         headers = {"authorization": f"Bearer {self.key}"}
         answer = await self.served.client.request(method, path, json=body, headers=headers)
         assert answer.status_code == 200, answer.text
@@ -110,6 +110,26 @@ async def test_a_tool_is_called_as_its_client_says(known: Known) -> None:
         [tool] = (await client.list_tools()).tools
 
     assert (tool.name, tool.title, tool.description) == ("invoke_Data_assistant", "Análise", "Knows the figures.")
+
+
+async def test_asks_a_gateway_of_ones_own(known: Known) -> None:
+    parameters = {"modelName": "test-model", "baseAddress": "@integrated", "systemInstruction": "You sell bicycles."}
+    made = await known.send("POST", "/api/v1/ai-gateways", {"name": "shop", "parameters": parameters})
+    stranger = await models.Workspace.create(name="theirs")
+    _, theirs = await keys.create(stranger.id, KeyKind.SK)
+
+    async with known.client("inference", model_name=made["aiGatewayId"]) as client:
+        result = await client.call_tool("invoke_ai_model", {"prompt": "Hi"})
+    refused = await known.served.client.post(
+        "/v1/mcp/inference",
+        json={"jsonrpc": "2.0", "id": 1, "method": "tools/list"},
+        headers={"authorization": f"Bearer {theirs}", "x-mcp-model-name": made["aiGatewayId"]},
+    )
+
+    assert not result.is_error
+    [call] = known.upstream.calls
+    assert call.json["messages"][0] == {"role": "system", "content": "You sell bicycles."}
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "X-Mcp-Model-Name")
 
 
 async def test_asking_is_billed_like_any_call(known: Known) -> None:
