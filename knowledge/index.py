@@ -245,7 +245,7 @@ async def _finish(bare: asyncpg.Connection, batch: Batch, made: Sequence[_Cut], 
         [len(cut.pieces) for cut in made],
     )
     await bare.execute(
-        "UPDATE knowledge_documents SET state = 'INDEXED', indexed_at = now(), failure = NULL"
+        "UPDATE knowledge_documents SET state = 'INDEXED', indexed_at = clock_timestamp(), failure = NULL"
         " WHERE id = ANY($1::uuid[]) AND state = 'INDEXING' AND content_id = ANY($2::uuid[])",
         [id for source in [*(cut.source for cut in made), *cut_before] for id in source.documents],
         [source.id for source in batch.sources],
