@@ -41,16 +41,22 @@ class Presence:
                 continue
             if message["type"] == "http.disconnect":
                 break
-        self.gone = True
-        assert self._working is not None
-        self._working.cancel()
+        if not self.turned_away:
+            self.gone = True
+            self._stop()
 
     def wrote(self) -> None:
         self._wrote_at = self._clock()
 
     def turn_away(self) -> None:
         """What it was opened with opens nothing any more."""
-        self.turned_away = True
+        # Often said twice: here, and by every process to all others.
+        if not self.gone and not self.turned_away:
+            self.turned_away = True
+            self._stop()
+
+    def _stop(self) -> None:
+        """Once: what is told apart afterwards is a single cancellation."""
         assert self._working is not None
         self._working.cancel()
 
