@@ -30,6 +30,7 @@ __all__ = [
     "Source",
     "catalog",
     "offered_at",
+    "talking_at",
 ]
 
 _MOST_MODELS = 200
@@ -106,6 +107,12 @@ class CatalogEntry:
         return list(dict.fromkeys((*self.input_modalities, *self.output_modalities)))
 
     @property
+    def talks(self) -> bool:
+        """What reads for money and writes for nothing writes vectors, though they are called text."""
+        writes_nothing = self.output_price == 0 and bool(self.input_price)
+        return "text" in self.output_modalities and not writes_nothing
+
+    @property
     def is_priced(self) -> bool:
         return self.input_price is not None or self.output_price is not None
 
@@ -154,6 +161,13 @@ class Catalog:
     def find(self, vendor_id: str, name: str) -> CatalogEntry | None:
         return self._by_name.get((vendor_id, name))
 
+    def talking(self, vendor_id: str) -> list[CatalogEntry]:
+        return [
+            entry
+            for entry in self._entries
+            if entry.vendor_id == vendor_id and not entry.is_disabled and entry.talks
+        ]
+
     def search(
         self,
         *,
@@ -187,9 +201,19 @@ async def catalog() -> Catalog:
 
 async def offered_at(wire: str, base_url: str, name: str) -> CatalogEntry | None:
     """What the catalog knows of a model at this address; nothing of a server that is nobody's we know."""
-    host = urlsplit(base_url).hostname
-    vendor_id = _VENDORS_AT.get(host) if host else _VENDORS_OF_WIRES.get(wire)
+    vendor_id = _vendor_at(wire, base_url)
     return (await catalog()).find(vendor_id, name) if vendor_id else None
+
+
+async def talking_at(wire: str, base_url: str) -> list[CatalogEntry]:
+    """Every model at this address that answers in words and is not given up, the newest first."""
+    vendor_id = _vendor_at(wire, base_url)
+    return (await catalog()).talking(vendor_id) if vendor_id else []
+
+
+def _vendor_at(wire: str, base_url: str) -> str | None:
+    host = urlsplit(base_url).hostname
+    return _VENDORS_AT.get(host) if host else _VENDORS_OF_WIRES.get(wire)
 
 
 def _once() -> Catalog:

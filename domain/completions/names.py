@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from uuid import UUID
 
@@ -29,6 +29,7 @@ __all__ = ["Agent", "Names", "Offered", "tag_of"]
 _FRESH_SECONDS = 2.0
 _KEEP = 10_000
 _MOST_OFFERED = 10_000
+_MOST_PROVIDERS = 1_000
 # Nothing that is set up has a longer one.
 _LONGEST_NAME = 256
 
@@ -114,7 +115,8 @@ class Names:
         return agent
 
     async def offered(self, principal: Principal) -> list[Offered]:
-        """What can be asked for by name, newest first: gateways, routes, models that are set up."""
+        """What can be asked for by name: gateways, routes and models that are set up, the newest of each first, and
+        then what the catalog knows at the providers that are."""
         workspace = await models.Workspace.get(id=principal.workspace_id)
         gateways = await models.Gateway.filter(workspace_id=workspace.id).order_by("-id").limit(_MOST_OFFERED)
         found = [Offered(str(row.id), workspace.name, row.created_at) for row in gateways]
@@ -122,6 +124,8 @@ class Names:
         found += [Offered(row.name, workspace.name, row.created_at) for row in named]
         rows = await catalog.visible_to(principal).order_by("-id").limit(_MOST_OFFERED)
         found += [Offered(tag_of(row), row.vendor, row.created_at) for row in rows]
+        known = {offered.name for offered in found}
+        found += [offered for offered in await _catalogued_for(principal) if offered.name not in known]
         return found[:_MOST_OFFERED]
 
     async def named(self, principal: Principal, name: str) -> Choice:
@@ -228,8 +232,7 @@ class Names:
     async def _catalogued(self, principal: Principal, name: str) -> models.Model | None:
         """A model that nobody wrote down, but that the catalog knows at a provider which is set up."""
         vendor, bare = _parts(name)
-        providers = await models.Provider.filter(workspace_id=principal.workspace_id).order_by("id").limit(1_000)
-        for provider in providers:
+        for provider in await _providers(principal):
             entry = await catalog_entries.offered_at(provider.wire, provider.base_url, bare)
             if entry is not None and (vendor is None or vendor in (_word(entry.vendor), entry.vendor_id)):
                 row = await self._described(provider.wire, provider.base_url, bare)
@@ -248,6 +251,22 @@ class Names:
             input_price=entry.input_price,
             output_price=entry.output_price,
         )
+
+
+async def _providers(principal: Principal) -> list[models.Provider]:
+    return await models.Provider.filter(workspace_id=principal.workspace_id).order_by("id").limit(_MOST_PROVIDERS)
+
+
+async def _catalogued_for(principal: Principal) -> list[Offered]:
+    return [
+        Offered(f"@{_word(entry.vendor)}/{entry.name}", entry.vendor, _noon(entry.released_on) or provider.created_at)
+        for provider in await _providers(principal)
+        for entry in await catalog_entries.talking_at(provider.wire, provider.base_url)
+    ]
+
+
+def _noon(day: date | None) -> datetime | None:
+    return datetime.combine(day, time(12), UTC) if day else None
 
 
 async def _configured(principal: Principal, name: str) -> models.Model | None:

@@ -71,6 +71,20 @@ async def test_a_model_that_only_the_catalog_knows(here: Here, principal: Princi
     assert agent.called == "@openai/gpt-4o-mini"
 
 
+async def test_offers_what_the_catalog_knows_at_providers_that_are_set_up(here: Here, principal: Principal) -> None:
+    own = [offered.name for offered in await here.names.offered(principal)]
+    of = await provider(here, principal)
+    await model(principal, of, "gpt-4o-mini")
+
+    names = [offered.name for offered in await here.names.offered(principal)]
+
+    assert own == ["@scripted/scripted-1"]
+    assert names[:2] == ["@openai/gpt-4o-mini", "@scripted/scripted-1"]
+    assert names.count("@openai/gpt-4o-mini") == 1
+    assert "@openai/gpt-4o" in names
+    assert not any(name.startswith("@openai/text-embedding") for name in names)
+
+
 @pytest.mark.parametrize(
     "name",
     [
