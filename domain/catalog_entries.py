@@ -109,7 +109,7 @@ class CatalogEntry:
     @property
     def talks(self) -> bool:
         """What reads for money and writes for nothing writes vectors, though they are called text."""
-        writes_nothing = self.output_price == 0 and bool(self.input_price)
+        writes_nothing = bool(self.input_price) and not self.output_price
         return "text" in self.output_modalities and not writes_nothing
 
     @property
