@@ -23,6 +23,7 @@ from domain.preparing import Bill, Choice, Prepared, Preparing
 from domain.usage import UsageItem, items_of
 from engine import Engine, Packet
 from engine.events import EndReason, Reasoning, Text, ToolCall, Usage
+from engine.targets import Target
 from errors import PlatformError
 
 __all__ = ["Call", "Means"]
@@ -127,7 +128,14 @@ class Call:
             async for step in steps:
                 if self._first_at is None and isinstance(step, Packet):
                     self._first_at = datetime.now(UTC)
+                    self._notice(step.target)
                 yield step
+
+    def _notice(self, target: Target) -> None:
+        """Of several models, answers name the one that answers."""
+        row = self.agent.rows.get(target.model_id)
+        if row is not None and len(self.agent.targets) > 1:
+            self.facts = replace(self.facts, model=tag_of(row))
 
     async def heal(self) -> None:
         """What calls a tool of the caller's is no answer yet, and a refusal is none: they are left as they are."""

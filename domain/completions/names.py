@@ -218,7 +218,7 @@ class Names:
         if first is None:
             raise Invalid("model", f"names a route without models: {name[:200]!r}")
         spec = AgentSpec(first, first.provider.name, sampling=_SAMPLING, several=targets)
-        return Agent(spec, targets, by_id, name)
+        return Agent(spec, targets, by_id, tag_of(first))
 
     def of_row(self, row: models.Model) -> Agent:
         """`row` with its provider."""

@@ -180,7 +180,7 @@ async def test_a_conversation_that_is_named_goes_on(talk: Talk, principal: Princ
 
 
 async def test_the_next_model_of_a_route_answers(talk: Talk, principal: Principal, priced: models.Model) -> None:
-    """And is the one that is paid for."""
+    """And is the one that is named, and paid for."""
     other = await models.Model.create(
         workspace_id=principal.workspace_id,
         provider_id=priced.provider_id,
@@ -196,6 +196,7 @@ async def test_the_next_model_of_a_route_answers(talk: Talk, principal: Principa
     answer = await talk.completions.complete(principal, {**SAY, "model": "any"})
 
     assert answer.text == "From the other"
+    assert answer.model == answer.body["model"] == "@scripted/cheaper"
     [row] = await recorded(talk)
     assert row.model_name == "cheaper"
     assert row.cost == Decimal("0.000005")
