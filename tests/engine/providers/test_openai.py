@@ -618,3 +618,24 @@ async def test_waits_for_the_other_answers_when_the_first_is_complete(
                 gate.open()
 
     assert seen.count(other) == 2
+
+
+async def test_a_flood_leaves_others_their_turn(upstream: Upstream, provider: OpenAIProvider) -> None:
+    """However much comes at once, whoever waits beside it is served after a millisecond's worth of it."""
+    upstream.will(Reply(*["word "] * 20_000, burst=20_000))
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    counting = asyncio.create_task(count())
+    packets = [packet async for packet in provider.listen(ChatRequest(model="m", messages=()), stream=True)]
+    counting.cancel()
+
+    words = [event for heard in packets for piece in heard for event in piece.events if isinstance(event, Text)]
+    assert len(words) == 20_000
+    assert max(len(heard) for heard in packets) < 500
+    assert turns > 100
