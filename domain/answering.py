@@ -170,7 +170,8 @@ def _as_text(result: Any) -> str:
 def _estimated(request: ChatRequest, said: Sequence[Said]) -> Usage:
     written = sum(map(_written, said))
     read = sum(estimate_tokens(len(message.text)) for message in request.messages)
-    return Usage(read, estimate_tokens(written) if written else 0, estimated=True)
+    # Of several answers only the first is listened to.
+    return Usage(read, estimate_tokens(written) * request.answers if written else 0, estimated=True)
 
 
 def _written(said: Said) -> int:

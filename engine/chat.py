@@ -162,6 +162,10 @@ class AnswerShape:
     wire: Mapping[str, object] | None = None
 
 
+# No vendor gives more to one question.
+_MOST_ANSWERS = 128
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatRequest:
     """What is None is left to the vendor."""
@@ -184,6 +188,12 @@ class ChatRequest:
     frequency_penalty: float | None = None
     # Whatever else the vendor understands, in the vendor's words; the fields above win over it.
     extra: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def answers(self) -> int:
+        """How many answers are asked for, each of which is paid."""
+        several = self.extra.get("n")
+        return min(several, _MOST_ANSWERS) if isinstance(several, int) and several > 1 else 1
 
 
 class ChatProvider(Protocol):

@@ -63,9 +63,12 @@ class Agent:
 
     def likely(self, request: ChatRequest) -> Likely:
         """What a call will cost, as far as it is known beforehand."""
-        limit = request.max_tokens or (self.parameters and self.parameters.max_completion_tokens)
+        limit = request.max_tokens or (self.parameters.max_completion_tokens if self.parameters else None)
+        if limit is not None and limit < 0:
+            # Some servers take this for as long as they like.
+            limit = None
         read = sum(estimate_tokens(len(message.text)) for message in request.messages)
-        written, model = limit or _LIKELY_TOKENS, self.spec.model
+        written, model = (limit or _LIKELY_TOKENS) * request.answers, self.spec.model
         return Likely(
             cost_of(Usage(read, written), model), cost_of(Usage(read, 0), model), read + written, limit is not None
         )

@@ -1,6 +1,7 @@
 """What an answer used is known however it ended."""
 
 from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 
@@ -20,10 +21,10 @@ async def look(arguments: object) -> str:
     return "It is a long text, " * 100
 
 
-def answering(*scripts: list[Step]) -> Answering:
+def answering(*scripts: list[Step], asked: ChatRequest = QUESTION) -> Answering:
     tool = Tool("look", "Looks.", {}, look)
     engine = Engine({"scripted": ScriptedProvider(*scripts)})
-    return Answering(engine, [Target("scripted", "scripted-1")], QUESTION, {"look": tool}, stream=True)
+    return Answering(engine, [Target("scripted", "scripted-1")], asked, {"look": tool}, stream=True)
 
 
 async def listened(answer: Answering) -> None:
@@ -61,3 +62,15 @@ async def test_a_round_that_failed_before_it_said_anything_used_nothing() -> Non
         await listened(answer)
 
     assert answer.used(has_failed=True) == Usage(100, 10)
+
+
+async def test_each_of_several_answers_is_estimated() -> None:
+    used: list[Usage] = []
+    for extra in ({}, {"n": 5}):
+        answer = answering([Text("A text."), End(EndReason.STOP)], asked=replace(QUESTION, extra=extra))
+        await listened(answer)
+        used.append(answer.used(has_failed=False))
+
+    one, five = used
+    assert five.estimated
+    assert five.output_tokens == 5 * one.output_tokens > 0

@@ -13,6 +13,7 @@ import models
 from domain import routes
 from domain.identity import Principal
 from domain.routes import NewTarget
+from engine import wire
 from engine.events import End, EndReason, Text, ToolCall, Usage
 from engine.testing import Hold, ScriptedProvider, saying
 from errors import BudgetExceeded, Invalid, ProviderFailed, ProviderUnavailable
@@ -66,6 +67,18 @@ async def test_a_call_is_written_down_with_its_price(talk: Talk, principal: Prin
         ("inference.chat_completions.in.cached", 400),
     ]
     assert sum(Decimal(str(item["amount"])) for item in usage) == row.cost
+
+
+@pytest.mark.parametrize(("asked", "times"), [({"n": 3}, 3), ({"n": "3"}, 1), ({"max_tokens": -1}, 1)])
+async def test_puts_aside_what_every_answer_may_cost(
+    talk: Talk, principal: Principal, asked: dict[str, Any], times: int
+) -> None:
+    agent = await talk.completions._means.names.find(principal, NAME)
+
+    plain = agent.likely(wire.request_of(SAY))
+    likely = agent.likely(wire.request_of({**SAY, **asked}))
+
+    assert likely.most - likely.least == times * (plain.most - plain.least)
 
 
 async def test_zero_is_a_report(talk: Talk, principal: Principal) -> None:
