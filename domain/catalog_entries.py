@@ -163,9 +163,7 @@ class Catalog:
 
     def talking(self, vendor_id: str) -> list[CatalogEntry]:
         return [
-            entry
-            for entry in self._entries
-            if entry.vendor_id == vendor_id and not entry.is_disabled and entry.talks
+            entry for entry in self._entries if entry.vendor_id == vendor_id and not entry.is_disabled and entry.talks
         ]
 
     def search(

@@ -181,7 +181,7 @@ async def test_the_model_is_chosen_by_the_question(account: Account) -> None:
             "mediumComplexityModelName": "small",
             "highComplexityModelName": "@toy/large",
             "highComplexityModelReasoningEffort": "high",
-        }
+        },
     )
     account.upstream.will(Reply("high"), Reply("Deep."))
 
