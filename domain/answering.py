@@ -149,6 +149,10 @@ class Answering:
             arguments = orjson.loads(call.arguments or "{}")
         except orjson.JSONDecodeError:
             return Returned(call, {"error": "The arguments are not valid JSON."}, failed=True)
+        if arguments is None:
+            arguments = {}
+        if not isinstance(arguments, dict):
+            return Returned(call, {"error": "The arguments must be a JSON object."}, failed=True)
         try:
             return Returned(call, await tool.run(arguments))
         except PlatformError as exc:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from domain.agents import Tool
-from domain.answering import Answering
+from domain.answering import Answering, Returned
 from engine import ChatRequest, Engine, Message, Packet
 from engine.events import End, EndReason, Text, ToolCall, Usage
 from engine.targets import Target
@@ -74,3 +74,16 @@ async def test_each_of_several_answers_is_estimated() -> None:
     one, five = used
     assert five.estimated
     assert five.output_tokens == 5 * one.output_tokens > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "failed"), [("[1]", True), ("5", True), ("{", True), ("null", False), ("", False)]
+)
+async def test_a_tool_hears_of_objects_alone(arguments: str, failed: bool) -> None:
+    call = ToolCall("call_1", "look", arguments)
+    answer = answering([call, Usage(1, 1), End(EndReason.TOOL_CALLS)], [Text("Yes."), End(EndReason.STOP)])
+
+    await listened(answer)
+
+    [returned] = [said for said in answer.said if isinstance(said, Returned)]
+    assert returned.failed is failed
