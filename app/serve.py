@@ -146,6 +146,12 @@ class _Server(uvicorn.Server):
         self._app = app
         self._leaving: asyncio.Task[None] | None = None
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        # What stands until the end need not be looked through again and again: it would hold up all who wait.
+        gc.collect()
+        gc.freeze()
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
@@ -165,9 +171,6 @@ async def _serve_here(
     from app.asgi import create_app  # Compiles every endpoint; no other command waits for that.
 
     app = create_app(settings, surroundings)
-    # What stands until the end need not be looked through again and again: it would hold up every request that waits.
-    gc.collect()
-    gc.freeze()
     server = _Server(uvicorn_config(app, settings), app)
     started = asyncio.create_task(_announce(server, settings, listener, began)) if began is not None else None
     await server.serve(sockets=[listener])

@@ -1,8 +1,8 @@
 """The OpenAI-compatible wire: OpenAI itself, most vendors beside it, every local server."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -80,12 +80,15 @@ class OpenAIProvider:
                 yield heard if builder is None else builder.rebuilt(heard)
                 return
             try:
-                async with aclosing(_in_turns(response)) as chunks:
-                    async for chunk in chunks:
-                        if heard := answer.feed(chunk):
+                async for chunk in response.content.iter_any():
+                    for mouthful in _mouthfuls(chunk):
+                        if heard := answer.feed(mouthful):
                             yield heard if builder is None else builder.rebuilt(heard)
-                        if answer.awaits_last_words or answer.is_over:
-                            break
+                        if mouthful is not chunk:
+                            # Others have their turn while an answer floods in.
+                            await asyncio.sleep(0)
+                    if answer.awaits_last_words or answer.is_over:
+                        break
                 while not answer.is_over and (chunk := await _last_words(response)):
                     if heard := answer.feed(chunk):
                         yield heard if builder is None else builder.rebuilt(heard)
@@ -206,15 +209,10 @@ async def _last_words(response: aiohttp.ClientResponse) -> bytes:
         return b""
 
 
-async def _in_turns(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
-    """What has come, as it came; of a flood a part at a time, so that others have their turn in between."""
-    async for chunk in response.content.iter_any():
-        if len(chunk) <= _MOUTHFUL_BYTES:
-            yield chunk
-            continue
-        for start in range(0, len(chunk), _MOUTHFUL_BYTES):
-            yield chunk[start : start + _MOUTHFUL_BYTES]
-            await asyncio.sleep(0)
+def _mouthfuls(chunk: bytes) -> Sequence[bytes]:
+    if len(chunk) <= _MOUTHFUL_BYTES:
+        return (chunk,)
+    return [chunk[start : start + _MOUTHFUL_BYTES] for start in range(0, len(chunk), _MOUTHFUL_BYTES)]
 
 
 def _is_streamed(response: aiohttp.ClientResponse, *, wanted: bool) -> bool:
