@@ -20,7 +20,7 @@ from domain.indexing import BUILD, CHANNEL, INGEST, REBUILD, REEMBED, SWEEP, ann
 from domain.jobs import Jobs, enqueue, is_waiting
 from domain.notifications import Listener
 from domain.storing import NewDocument, store
-from errors import PlatformError, ProviderRateLimited, ProviderUnavailable, Unavailable
+from errors import Conflict, PlatformError, ProviderRateLimited, ProviderUnavailable, Unavailable
 from knowledge import index, read, reembed, sweep, vector_index
 from knowledge.index import Batch
 from models import database
@@ -38,6 +38,8 @@ _FORGETTING_SECONDS = 3600
 _COUNT_SECONDS = 5
 
 # Trying again may help.
+# How often documents are looked at that change all the time.
+_LOOKS = 5
 _PASSING = (ProviderRateLimited, ProviderUnavailable, Unavailable, OSError)
 
 
@@ -202,9 +204,16 @@ class Ingestion:
             async with connection() as bare:
                 await enqueue(bare, BUILD, [embedder_id.bytes])
 
-    async def _ingest(self, batch: Batch, *, is_last_try: bool) -> None:
+    async def _ingest(self, batch: Batch, *, is_last_try: bool, looks: int = _LOOKS) -> None:
         try:
             await index.index(batch, self._embedders.named(batch.embedder_name))
+        except Conflict as exc:
+            # What it went by has changed under its hands: a text that was to be copied was deleted, or there is another
+            # embedder. It is looked at anew.
+            if looks <= 1:
+                return await self._one_by_one(batch, exc)
+            for changed in await index.claim([id for source in batch.sources for id in source.documents]):
+                await self._ingest(changed, is_last_try=is_last_try, looks=looks - 1)
         except PlatformError as exc:
             if isinstance(exc, _PASSING) and not is_last_try:
                 raise

@@ -4,6 +4,7 @@ import sys
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any  # Credentials are an open dictionary.
+from uuid import UUID
 
 import numpy as np
 import orjson
@@ -230,6 +231,27 @@ async def test_a_text_embedded_before_is_not_embedded_again(principal: Principal
     assert await count("SELECT count(*) FROM chunk_vectors") == 2
 
 
+async def test_a_text_that_was_to_be_copied_may_be_deleted_meanwhile(principal: Principal) -> None:
+    """As when a collection is made anew: the old one is swept while the same words are indexed for the new one."""
+    sweeping = Sweeping()
+    ingestion = Ingestion(Embedders([sweeping]))
+    ingestion.open()
+    old, new = await collections.create(principal, "old"), await collections.create(principal, "new")
+    for collection in (old, new):
+        await use_short_vectors(principal, collection)
+    await storing.store(old, [NewDocument("a", "The same words.")])
+    await until_indexed(ingestion, principal, old)
+    sweeping.swept = old.id
+
+    await storing.store(new, [NewDocument("a", "The same words."), NewDocument("b", "Other words.")])
+    await until_indexed(ingestion, principal, new)
+    await ingestion.close()
+
+    documents = await models.KnowledgeDocument.filter(collection_id=new.id)
+    assert {document.state for document in documents} == {models.IndexState.INDEXED}
+    assert await count("SELECT count(*) FROM chunk_vectors") == 2
+
+
 # ---------------------------------------------------------------- files of the server
 
 
@@ -310,6 +332,17 @@ class Flaky(ShortVectors):
         self.calls += 1
         if self.calls == 1:
             raise ProviderUnavailable("short", "away")
+        return await super().embed(texts, purpose)
+
+
+class Sweeping(ShortVectors):
+    """Takes so long that a collection is gone meanwhile."""
+
+    swept: UUID | None = None
+
+    async def embed(self, texts: Any, purpose: Purpose = Purpose.DOCUMENT) -> Vectors:
+        if self.swept is not None:
+            await models.Chunk.filter(collection_id=self.swept).delete()
         return await super().embed(texts, purpose)
 
 
