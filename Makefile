@@ -14,8 +14,11 @@ run: setup  ## everything on this machine: database, model, server
 	@exec $(VENV)/palaver serve $(ARGS)
 
 # The tests run also when a linter complains: one look tells all. They find an npm in .venv where the machine has none.
+# Linters and tests share the time.
 test: setup-dev  ## what has to pass before a change is kept
-	@($(CHECK)); checked=$$?; PATH="$(CURDIR)/$(VENV):$$PATH" $(VENV)/python -m pytest $(ARGS) && exit $$checked
+	@said=$$(mktemp); ($(CHECK)) >$$said 2>&1 & checking=$$!; \
+	PATH="$(CURDIR)/$(VENV):$$PATH" $(VENV)/python -m pytest $(ARGS); tested=$$?; \
+	wait $$checking; checked=$$?; cat $$said; rm -f $$said; [ $$checked = 0 ] && exit $$tested; exit $$checked
 
 setup web:  ## install and build what has changed, without starting anything
 	@$(PYTHON) -m app.install

@@ -1,6 +1,7 @@
 """What nearly every test needs: a real Postgres, an empty workspace, and turns over a scripted model."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -57,6 +58,12 @@ from tests.upstream import Upstream
 # The same examples each time: what fails for the first time was changed just now.
 generation.register_profile("steady", derandomize=True)
 generation.load_profile("steady")
+
+
+def pytest_collection_finish() -> None:
+    """What all tests share is not looked through again and again, while some of them watch the clock."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ import pytest
 
 import models
 from domain import collections, importing, storing
+from domain.collections import Chunking
 from domain.embedders import Embedders
 from domain.identity import Principal
 from domain.importing import Folder
@@ -236,14 +237,17 @@ async def test_a_text_that_was_to_be_copied_may_be_deleted_meanwhile(principal: 
     sweeping = Sweeping()
     ingestion = Ingestion(Embedders([sweeping]))
     ingestion.open()
-    old, new = await collections.create(principal, "old"), await collections.create(principal, "new")
+    same, other = ("The same words. " * 6).strip(), ("Other words. " * 7).strip()
+    sizes = Chunking(100, 0)
+    old = await collections.create(principal, "old", chunking=sizes)
+    new = await collections.create(principal, "new", chunking=sizes)
     for collection in (old, new):
         await use_short_vectors(principal, collection)
-    await storing.store(old, [NewDocument("a", "The same words.")])
+    await storing.store(old, [NewDocument("a", same)])
     await until_indexed(ingestion, principal, old)
     sweeping.swept = old.id
 
-    await storing.store(new, [NewDocument("a", "The same words."), NewDocument("b", "Other words.")])
+    await storing.store(new, [NewDocument("a", f"{same}\n\n{other}")])
     await until_indexed(ingestion, principal, new)
     await ingestion.close()
 
