@@ -80,18 +80,53 @@ async def template(postgres: Address) -> str:
     return "template_palaver"
 
 
+class Stock:
+    """Databases of one test each: while a test runs, the next one's is made, and the last one's is thrown away."""
+
+    def __init__(self, address: Address, template: str) -> None:
+        self._address, self._template = address, template
+        self._next: asyncio.Task[str] | None = None
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    async def take(self) -> str:
+        made = self._next or asyncio.create_task(self._make())
+        self._next = None
+        name = await made
+        self._next = asyncio.create_task(self._make())
+        return name
+
+    def leave(self, name: str) -> None:
+        task = asyncio.create_task(postgres_execute(self._address, f"DROP DATABASE {name} WITH (FORCE)"))
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
+    async def close(self) -> None:
+        await asyncio.gather(*self._leaving, *([self._next] if self._next else []))
+
+    async def _make(self) -> str:
+        name = f"test_{uuid4().hex}"
+        await postgres_execute(self._address, f"CREATE DATABASE {name} TEMPLATE {self._template} STRATEGY WAL_LOG")
+        return name
+
+
+@pytest.fixture(scope="session")
+async def stock(postgres: Address, template: str) -> AsyncIterator[Stock]:
+    stock = Stock(postgres, template)
+    yield stock
+    await stock.close()
+
+
 @pytest.fixture
-async def database(postgres: Address, template: str) -> AsyncIterator[dict[str, Any]]:
+async def database(postgres: Address, stock: Stock) -> AsyncIterator[dict[str, Any]]:
     """A database of this test's own, open; its credentials are for other processes."""
-    name = f"test_{uuid4().hex}"
-    await postgres_execute(postgres, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY WAL_LOG")
+    name = await stock.take()
     opened = Database(credentials(postgres, name))
     await opened.open()
     try:
         yield credentials(postgres, name)
     finally:
         await opened.close()
-        await postgres_execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+        stock.leave(name)
 
 
 @pytest.fixture
