@@ -1,7 +1,7 @@
 """What a chat completion is asked with: the request for the model, and what is said to us beside it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar  # Requests are open JSON: what we do not know is the model's.
 
@@ -110,7 +110,7 @@ def _request(body: Mapping[str, Any], model: str) -> ChatRequest:
         said["response_format"] = _without_healing(said.get("response_format"))
     # Absent and null are the same on this wire.
     said = {name: value for name, value in said.items() if value is not None}
-    return replace(wire.request_of({**said, "model": model}), model=model)
+    return wire.request_of({**said, "model": model})
 
 
 def _without_healing(format: Any) -> Any:

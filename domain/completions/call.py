@@ -62,7 +62,6 @@ class Call:
         self._began_at, self._began = datetime.now(UTC), time.perf_counter()
         self._closing = AsyncExitStack()
         self._error: BaseException | None = None
-        self._is_recorded = False
 
     @classmethod
     async def open(cls, means: Means, principal: Principal, asked: Asked) -> "Call":
@@ -204,9 +203,7 @@ class Call:
     # ---------------------------------------------------------------- its record
 
     def _record(self, error: BaseException | None) -> None:
-        if self._is_recorded:
-            return
-        self._is_recorded, self._error = True, error
+        self._error = error
         asked_anybody = self.answering is not None and self.answering.rounds > 0
         if not asked_anybody and not self.bill.items:
             self._permit.release()
