@@ -1,13 +1,11 @@
 """What a provider sends: the bytes as they came, beside what they mean."""
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from dataclasses import dataclass
 
 from engine.events import Event
 from engine.targets import Target
 
-__all__ = ["Heard", "Packet", "events_of"]
+__all__ = ["Heard", "Packet"]
 
 
 @dataclass(slots=True)
@@ -33,12 +31,3 @@ class Packet:
 
     target: Target
     heard: list[Heard]
-
-
-async def events_of(answer: AsyncGenerator[list[Heard], None]) -> AsyncGenerator[Event | None, None]:
-    """The meaning alone. Closing it closes the answer."""
-    async with aclosing(answer) as pieces:
-        async for several in pieces:
-            for heard in several:
-                for event in heard.events:
-                    yield event

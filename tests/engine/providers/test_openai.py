@@ -21,7 +21,6 @@ from engine import (
     ToolCall,
     Usage,
 )
-from engine.packets import events_of
 from engine.providers.openai import OpenAIProvider
 from errors import (
     ContextTooLong,
@@ -34,6 +33,7 @@ from errors import (
     ProviderUnavailable,
 )
 from tests.engine.conftest import KEY
+from tests.engine.hearing import events_of
 from tests.upstream import Cut, Gate, Json, Reply, Step, Thought, ToolPiece, Upstream
 
 either_way = pytest.mark.parametrize("stream", [True, False], ids=["streamed", "plain"])

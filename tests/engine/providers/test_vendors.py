@@ -32,7 +32,6 @@ from engine import (
     Video,
 )
 from engine.guard import Guard
-from engine.packets import events_of
 from engine.providers.vendors import VendorProvider
 from engine.wire import request_of
 from errors import (
@@ -46,6 +45,7 @@ from errors import (
     ProviderUnavailable,
 )
 from tests.engine.conftest import KEY
+from tests.engine.hearing import events_of
 from tests.upstream import Cut, Gate, Json, Reply, Step, Upstream
 
 for extra in ("anthropic", "google.genai"):
